@@ -1,0 +1,12 @@
+//! Every message of Chela: one file an edge in [`edge`], one enum a direction, and the one [`codec`] they pass through.
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod edge;
+pub mod fingerprint;
+pub mod label;
+pub mod limits;
+pub mod talk;
+pub mod tool;
+
+pub use fingerprint::FINGERPRINT;

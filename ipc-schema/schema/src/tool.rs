@@ -1,0 +1,156 @@
+//! Tools: what a model is told of them, a call, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+/// What a model is told of a tool. Every byte is sent with every turn, so each earns its place.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ToolSpec {
+    /// Its name, `[a-z_]+`.
+    pub name: String,
+    /// One short sentence.
+    pub description: String,
+    /// Its arguments, in order.
+    pub parameters: Vec<Parameter>,
+}
+
+/// One argument of a tool.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Its name, `[a-z_]+`.
+    pub name: String,
+    /// Its type in JSON.
+    pub kind: ParameterKind,
+    /// Whether a call must have it.
+    pub required: bool,
+}
+
+/// Type of an argument in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParameterKind {
+    /// A string.
+    String,
+    /// A whole number.
+    Integer,
+    /// true or false.
+    Boolean,
+}
+
+/// A call as the model or a person wrote it: nothing in it is trusted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Which tool.
+    pub name: String,
+    /// Its arguments: a JSON object, as text.
+    pub arguments: String,
+}
+
+/// A call that the gate has parsed, checked and admitted: what the executor carries out. Paths are relative to the
+/// workspace and contain no `..`; the executor checks that once more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Admitted {
+    /// A shell command line, run by `/bin/sh -c` in the workspace.
+    RunCommand {
+        /// The command line.
+        command: String,
+        /// Wall-clock limit, milliseconds.
+        timeout_ms: u32,
+    },
+    /// A file's content; answered as stdout.
+    ReadFile {
+        /// Where.
+        path: String,
+    },
+    /// A file written whole, its directories made.
+    WriteFile {
+        /// Where.
+        path: String,
+        /// What.
+        content: String,
+    },
+    /// Names in a directory, one a line, directories with a slash; answered as stdout.
+    ListFiles {
+        /// Where.
+        path: String,
+    },
+}
+
+/// How an admitted call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// The command exited, or the file operation was done.
+    Exited {
+        /// Its exit status; 0 for a file operation.
+        code: i32,
+    },
+    /// A signal ended it.
+    Signalled {
+        /// Which one.
+        signal: i32,
+    },
+    /// It ran into its wall-clock limit and was killed.
+    TimedOut,
+    /// It was cancelled and killed.
+    Cancelled,
+    /// It could not be started or carried out; stderr says which step failed.
+    Failed,
+    /// The executor died while it ran; what it did is unknown, and it is not repeated.
+    Unknown,
+}
+
+/// What came of an admitted call.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ToolOutcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// Tail of standard output.
+    pub stdout: Vec<u8>,
+    /// Bytes of standard output before that tail.
+    pub stdout_dropped_bytes: u64,
+    /// Tail of standard error.
+    pub stderr: Vec<u8>,
+    /// Bytes of standard error before that tail.
+    pub stderr_dropped_bytes: u64,
+    /// Time it took, milliseconds.
+    pub ms: u32,
+}
+
+/// What the gate decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It was done.
+    Allowed,
+    /// It waits for a person.
+    Asked,
+    /// It was not done.
+    Refused,
+}
+
+/// How much harm a call could do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Risk {
+    /// None that can't be taken back.
+    Low,
+    /// Some.
+    Medium,
+    /// Much.
+    High,
+}
+
+/// What the gate decided of a call, and why.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Decision {
+    /// What.
+    pub verdict: Verdict,
+    /// Why, in words for a person.
+    pub reason: String,
+    /// The rule that decided, by name.
+    pub rule: String,
+    /// How much harm it could do.
+    pub risk: Risk,
+    /// What the person may do about it; empty when it is allowed.
+    pub remedy: String,
+}
