@@ -83,6 +83,14 @@ impl Home {
             .map_err(|e| format!("{} as {}: {e}", program.display(), to.display()))
     }
 
+    /// Puts the scripted model in the model's place, with an empty file as its weights.
+    pub fn script_model(&self) -> Result<(), Failure> {
+        let weights = self.root().join("etc/model.gguf");
+        drop(fs::remove_file(&weights));
+        fs::write(&weights, b"").map_err(|e| format!("{}: {e}", weights.display()))?;
+        self.place(roles::Role::Model.row().binary, &programs_dir()?.join("scripted-model"))
+    }
+
     /// Writes a configuration file below the root's `etc`, for example `supervisor/tree.toml`.
     pub fn configure(&self, file: &str, text: &str) -> Result<(), Failure> {
         let path = self.root().join("etc").join(file);
