@@ -27,19 +27,17 @@ pub enum Target {
     AtMost(f64),
     /// Ours is at most this many times the first thing beside it.
     TimesPeer(f64),
-    /// Printed for its growth only.
-    None,
 }
 
 impl Figure {
-    /// Whether the target is reached; `None` when there is none or the peer could not be measured.
+    /// Whether the target is reached; `None` when the peer could not be measured.
     pub fn reached(&self) -> Option<bool> {
         match self.target {
             Target::AtMost(limit) => Some(self.ours.value <= limit),
-            Target::TimesPeer(times) => {
-                self.beside.first().map(|(_, peer)| self.ours.value <= times * peer.value)
-            }
-            Target::None => None,
+            Target::TimesPeer(times) => self
+                .beside
+                .first()
+                .map(|(_, peer)| self.ours.value <= times * peer.value),
         }
     }
 
@@ -53,12 +51,17 @@ impl Figure {
         let target = match self.target {
             Target::AtMost(limit) => format!("<= {limit} {}", self.ours.unit),
             Target::TimesPeer(times) => format!("<= {times} x peer"),
-            Target::None => "no target".to_string(),
         };
-        println!("{:<52} {:>10.3} {:<6} {:<18} {}", self.what, self.ours.value, self.ours.unit, target, verdict);
+        println!(
+            "{:<52} {:>10.3} {:<6} {:<18} {}",
+            self.what, self.ours.value, self.ours.unit, target, verdict
+        );
         for (name, peer) in &self.beside {
             let ratio = self.ours.value / peer.value;
-            println!("    beside {name:<41} {:>10.3} {:<6} ratio {ratio:.3}", peer.value, peer.unit);
+            println!(
+                "    beside {name:<41} {:>10.3} {:<6} ratio {ratio:.3}",
+                peer.value, peer.unit
+            );
         }
     }
 }

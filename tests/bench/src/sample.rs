@@ -5,7 +5,10 @@ pub struct Sample(Vec<f64>);
 
 impl Sample {
     /// Takes `count` measurements; the first that fails ends it.
-    pub fn take(count: usize, mut one: impl FnMut() -> Result<f64, String>) -> Result<Sample, String> {
+    pub fn take(
+        count: usize,
+        mut one: impl FnMut() -> Result<f64, String>,
+    ) -> Result<Sample, String> {
         let mut values = Vec::with_capacity(count);
         for _ in 0..count {
             values.push(one()?);
@@ -25,6 +28,11 @@ impl Sample {
     /// The one in the middle.
     pub fn median(&self) -> f64 {
         self.0[self.0.len() / 2]
+    }
+
+    /// All of them, in order of size.
+    pub fn values(&self) -> &[f64] {
+        &self.0
     }
 
     /// The largest.
