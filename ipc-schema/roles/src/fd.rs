@@ -8,3 +8,5 @@ pub const CONTROL: i32 = 4;
 pub const LISTENER: i32 = 5;
 /// Gate only: the audit log, opened O_RDWR|O_APPEND.
 pub const AUDIT_LOG: i32 = 6;
+/// Executor only: the line to its own maker, which it made itself before its seal.
+pub const MAKER: i32 = 7;

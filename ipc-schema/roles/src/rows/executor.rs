@@ -1,67 +1,25 @@
 //! `chela-executor`: one a principal. Runs commands, each in a disposable sandbox.
+//!
+//! It is two processes: the executor, which talks with the gate and has no file, no exec and no fork; and its maker,
+//! forked before the executor seals itself, which makes sandboxes and talks with nobody else. A filter is inherited by
+//! what a process starts: one process that did both would need every system call that any command needs.
 
-use super::common::{FILES_READ, LIFE, LINE_AND_CONTROL, RUNTIME, SEALED_OFF, any};
+use super::common::{LIFE, LINE_AND_CONTROL, RUNTIME, SEALED_OFF, any, is, only};
+use crate::fd;
 use crate::grant::{
     Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots,
     Source, SyscallGrant, Until,
 };
 use crate::limits::{PRINCIPAL_MAX, PRINCIPAL_OFFSET, PRINCIPAL_STRIDE};
 
-/// What making a sandbox takes. Without a capability in the parent namespace these reach the sandbox's own
-/// namespaces only.
-const SANDBOX_MAKING: &[SyscallGrant] = &[
-    any("clone", "the sandbox, in namespaces of its own"),
-    any("execve", "the command, after the sandbox has sealed itself"),
-    any("wait4", "reaps the sandbox"),
-    any("waitid", "reaps the sandbox"),
-    any(
-        "pidfd_open",
-        "waits for the sandbox without a signal handler",
+/// What driving its maker takes: the sandboxes' own lists are in [`super::sandbox`].
+const MAKER: &[SyscallGrant] = &[
+    any("pipe2", "output of a sandbox, and what it is to do"),
+    only(
+        "sendmsg",
+        &[is(0, fd::MAKER as u64)],
+        "descriptors go to its own maker and nowhere else",
     ),
-    any("pidfd_send_signal", "kills the sandbox"),
-    any("kill", "kills the sandbox"),
-    any("pipe2", "the sandbox's output"),
-    any("dup2", "the sandbox's output"),
-    any("dup3", "the sandbox's output"),
-    any("close_range", "the sandbox inherits nothing"),
-    any("unshare", "the sandbox's namespaces"),
-    any("mount", "the sandbox's root"),
-    any("umount2", "the sandbox's root"),
-    any("pivot_root", "the sandbox's root"),
-    any("chdir", "the sandbox's root"),
-    any("mkdir", "the sandbox's root"),
-    any("mkdirat", "the sandbox's root"),
-    any("symlink", "the sandbox's root"),
-    any("symlinkat", "the sandbox's root"),
-    any("umask", "the sandbox's root"),
-    any("fchmod", "the sandbox's root"),
-    any("fchmodat", "the sandbox's root"),
-    any("sethostname", "the sandbox's host name"),
-    any("setsid", "the sandbox's session"),
-    any("setresuid", "the sandbox's user inside its own namespace"),
-    any("setresgid", "the sandbox's group inside its own namespace"),
-    any("setgroups", "the sandbox's groups inside its own namespace"),
-    any("capset", "the sandbox drops what its own namespace gave it"),
-    any("capget", "the sandbox drops what its own namespace gave it"),
-    any(
-        "prctl",
-        "the sandbox's bounding set, no_new_privs and parent-death signal",
-    ),
-    any("prlimit64", "the sandbox's limits"),
-    any("seccomp", "the sandbox's own filter"),
-    any("landlock_create_ruleset", "the sandbox's own ruleset"),
-    any("landlock_add_rule", "the sandbox's own ruleset"),
-    any("landlock_restrict_self", "the sandbox's own ruleset"),
-    any(
-        "unlinkat",
-        "removes what a sandbox left in its staging area",
-    ),
-    any("renameat", "replaces a file in one step"),
-    any("getuid", "its own account, to map it"),
-    any("getgid", "its own account, to map it"),
-    any("geteuid", "its own account, to map it"),
-    any("getegid", "its own account, to map it"),
-    any("getppid", "whether its parent is still there"),
 ];
 
 const SYSTEM: &str = "programs and libraries of the sandboxes, read-only";
@@ -72,7 +30,7 @@ const fn system(path: &'static str) -> FileGrant {
         source: Source::Host(path),
         inside: path,
         access: Access::ReadExecute,
-        until: Until::Exit,
+        until: Until::Sealed,
         optional: true,
         why: SYSTEM,
     }
@@ -83,7 +41,7 @@ const fn device(path: &'static str) -> FileGrant {
         source: Source::Host(path),
         inside: path,
         access: Access::Device,
-        until: Until::Exit,
+        until: Until::Sealed,
         optional: false,
         why: DEVICE,
     }
@@ -131,7 +89,7 @@ pub const ROW: Row = Row {
             source: Source::Proc,
             inside: "/proc",
             access: Access::ReadWrite,
-            until: Until::Exit,
+            until: Until::Sealed,
             optional: false,
             why: "writes the id maps of its sandboxes, and the kernel lets them mount a /proc of their own",
         },
@@ -141,7 +99,7 @@ pub const ROW: Row = Row {
             },
             inside: "/sandbox",
             access: Access::ReadWriteExecute,
-            until: Until::Exit,
+            until: Until::Sealed,
             optional: false,
             why: "where a sandbox's root is put together",
         },
@@ -152,17 +110,15 @@ pub const ROW: Row = Row {
             },
             inside: "/workspace",
             access: Access::ReadWriteExecute,
-            until: Until::Exit,
+            until: Until::Sealed,
             optional: false,
             why: "the principal's own files",
         },
     ],
     descriptors: LINE_AND_CONTROL,
-    landlock: Landlock::WithoutFiles {
-        why: "a domain with filesystem rules may not mount; each sandbox gets its filesystem rules afterwards",
-    },
-    syscalls: &[LIFE, RUNTIME, FILES_READ, SANDBOX_MAKING],
-    answered: &[super::common::NO_CLONE3],
+    landlock: Landlock::Full,
+    syscalls: &[LIFE, RUNTIME, MAKER],
+    answered: &[],
     limits: Limits {
         address_space_bytes: None,
         open_files: 1024,

@@ -8,4 +8,5 @@ pub mod gate;
 pub mod launcher;
 pub mod memory;
 pub mod model;
+pub mod sandbox;
 pub mod supervisor;
