@@ -6,6 +6,7 @@ pub mod edge;
 pub mod fingerprint;
 pub mod label;
 pub mod limits;
+pub mod render;
 pub mod talk;
 pub mod tool;
 

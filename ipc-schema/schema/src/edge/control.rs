@@ -95,6 +95,14 @@ pub enum FromRole {
         /// Returned with the answer.
         request: u64,
     },
+    /// Gate only: this instance broke its edge's rules and has lost its edge; end it, and start it anew where it is
+    /// wanted.
+    Misbehaved {
+        /// Which.
+        place: Place,
+        /// Number of that start, so that its successor is left alone.
+        number: u64,
+    },
 }
 
 /// How an instance is.
