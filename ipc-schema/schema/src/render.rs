@@ -16,15 +16,15 @@ pub fn call(call: &ToolCall) -> String {
     text
 }
 
+/// A result behind the name of the tool that it is of: the text of a tool's message.
+pub fn result(call: &ToolCall, text: &str) -> String {
+    format!("{}: {text}", call.name)
+}
+
 /// What a call that ran brought: a status line, then the tail of its output.
 pub fn outcome(outcome: &ToolOutcome) -> String {
     let mut text = status(outcome.ended);
-    push_output(
-        &mut text,
-        "",
-        &outcome.stdout,
-        outcome.stdout_dropped_bytes,
-    );
+    push_output(&mut text, "", &outcome.stdout, outcome.stdout_dropped_bytes);
     push_output(
         &mut text,
         "stderr:\n",
