@@ -41,12 +41,32 @@ pub fn encode<T: Serialize>(message: &T, limit_bytes: usize) -> Result<Vec<u8>, 
 /// As [`encode`], with the prefix in front: what goes onto an edge, in one buffer for one write.
 pub fn frame<T: Serialize>(message: &T, limit_bytes: usize) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Vec::with_capacity(256);
-    bytes.extend_from_slice(&[0; PREFIX_BYTES]);
-    encode_onto(message, &mut bytes, limit_bytes)?;
-    let body = u32::try_from(bytes.len() - PREFIX_BYTES)
-        .map_err(|_| CodecError::TooLarge { limit: limit_bytes })?;
-    bytes[..PREFIX_BYTES].copy_from_slice(&body.to_le_bytes());
+    frame_into(message, &mut bytes, limit_bytes)?;
     Ok(bytes)
+}
+
+/// As [`frame`], into a buffer that is used again; what it held before is gone. On an error it holds nothing.
+pub fn frame_into<T: Serialize>(
+    message: &T,
+    bytes: &mut Vec<u8>,
+    limit_bytes: usize,
+) -> Result<(), CodecError> {
+    bytes.clear();
+    bytes.extend_from_slice(&[0; PREFIX_BYTES]);
+    let body = encode_onto(message, bytes, limit_bytes).and_then(|()| {
+        u32::try_from(bytes.len() - PREFIX_BYTES)
+            .map_err(|_| CodecError::TooLarge { limit: limit_bytes })
+    });
+    match body {
+        Ok(body) => {
+            bytes[..PREFIX_BYTES].copy_from_slice(&body.to_le_bytes());
+            Ok(())
+        }
+        Err(error) => {
+            bytes.clear();
+            Err(error)
+        }
+    }
 }
 
 fn encode_onto<T: Serialize>(
