@@ -126,9 +126,7 @@ impl Slots {
     pub const fn contains(self, slot: u32) -> bool {
         match self {
             Slots::One => slot == 0,
-            Slots::Pool { first, last } | Slots::Each { first, last } => {
-                slot >= first && slot <= last
-            }
+            Slots::Pool { first, last } | Slots::Each { first, last } => slot >= first && slot <= last,
         }
     }
 }
@@ -236,13 +234,8 @@ pub enum Namespace {
 
 impl Namespace {
     /// Every kind, in the order of `/proc/PID/ns`.
-    pub const ALL: [Namespace; 5] = [
-        Namespace::Ipc,
-        Namespace::Mount,
-        Namespace::Network,
-        Namespace::Pid,
-        Namespace::Uts,
-    ];
+    pub const ALL: [Namespace; 5] =
+        [Namespace::Ipc, Namespace::Mount, Namespace::Network, Namespace::Pid, Namespace::Uts];
 
     /// Name of its link in `/proc/PID/ns`.
     pub const fn proc_name(self) -> &'static str {

@@ -54,9 +54,7 @@ const fn check_whys(row: &Row) {
     check_why(row.if_taken_over);
     check_why(row.limits.why);
     match row.account {
-        Account::Root { why } | Account::Named { why, .. } | Account::PerSlot { why, .. } => {
-            check_why(why)
-        }
+        Account::Root { why } | Account::Named { why, .. } | Account::PerSlot { why, .. } => check_why(why),
     }
     let mut i = 0;
     while i < row.files.len() {
@@ -86,85 +84,42 @@ const fn check_whys(row: &Row) {
 
 const fn check_privileges(row: &Row) {
     let launcher = row.role as u8 == Role::Launcher as u8;
-    assert!(
-        launcher || row.capabilities.is_empty(),
-        "no capability anywhere but the launcher"
-    );
-    assert!(
-        launcher || !matches!(row.account, Account::Root { .. }),
-        "nobody but the launcher runs as root"
-    );
+    assert!(launcher || row.capabilities.is_empty(), "no capability anywhere but the launcher");
+    assert!(launcher || !matches!(row.account, Account::Root { .. }), "nobody but the launcher runs as root");
     match row.network {
         Network::Egress { .. } => {
-            assert!(
-                row.role as u8 == Role::Connector as u8,
-                "no role but the connector has network"
-            );
+            assert!(row.role as u8 == Role::Connector as u8, "no role but the connector has network");
         }
-        Network::Unused { .. } => assert!(
-            launcher,
-            "only the launcher may leave the host's network unused"
-        ),
+        Network::Unused { .. } => assert!(launcher, "only the launcher may leave the host's network unused"),
         Network::None => {
-            assert!(
-                has_namespace(row, Namespace::Network),
-                "no network means an empty network namespace"
-            );
-            assert!(
-                !grants_syscall(row, "connect"),
-                "no network means no connect"
-            );
+            assert!(has_namespace(row, Namespace::Network), "no network means an empty network namespace");
+            assert!(!grants_syscall(row, "connect"), "no network means no connect");
         }
     }
     match row.processes {
         Processes::None => assert!(!grants_syscall(row, "execve"), "no processes means no exec"),
         Processes::Sandboxes { .. } => {
-            assert!(
-                row.role as u8 == Role::Executor as u8,
-                "nobody but the executor starts sandboxes"
-            );
+            assert!(row.role as u8 == Role::Executor as u8, "nobody but the executor starts sandboxes");
         }
         Processes::Roles { .. } => assert!(launcher, "nobody but the launcher starts roles"),
     }
     assert!(!grants_syscall(row, "listen"), "no role listens");
     assert!(!grants_syscall(row, "bind"), "no role binds");
     assert!(!grants_syscall(row, "ptrace"), "no role traces another");
-    assert!(
-        !grants_syscall(row, "io_uring_setup"),
-        "no role bypasses its filter by io_uring"
-    );
+    assert!(!grants_syscall(row, "io_uring_setup"), "no role bypasses its filter by io_uring");
     if !launcher {
         assert!(!row.syscalls.is_empty(), "every role has an allow-list");
-        assert!(
-            has_namespace(row, Namespace::Mount),
-            "every role has a root of its own"
-        );
-        assert!(
-            has_namespace(row, Namespace::Pid),
-            "every role sees only itself"
-        );
-        assert!(
-            has_namespace(row, Namespace::Ipc),
-            "every role has its own System V IPC"
-        );
-        assert!(
-            has_namespace(row, Namespace::Uts),
-            "every role has its own host name"
-        );
-        assert!(
-            !matches!(row.landlock, Landlock::None { .. }),
-            "every role has a Landlock ruleset"
-        );
+        assert!(has_namespace(row, Namespace::Mount), "every role has a root of its own");
+        assert!(has_namespace(row, Namespace::Pid), "every role sees only itself");
+        assert!(has_namespace(row, Namespace::Ipc), "every role has its own System V IPC");
+        assert!(has_namespace(row, Namespace::Uts), "every role has its own host name");
+        assert!(!matches!(row.landlock, Landlock::None { .. }), "every role has a Landlock ruleset");
     }
     match row.edge {
-        Edge::Hub { .. } => assert!(
-            row.role as u8 == Role::Gate as u8,
-            "the gate alone is the hub"
-        ),
-        Edge::None { .. } => assert!(
-            launcher || row.role as u8 == Role::Supervisor as u8,
-            "launcher and supervisor alone have no edge"
-        ),
+        Edge::Hub { .. } => assert!(row.role as u8 == Role::Gate as u8, "the gate alone is the hub"),
+        Edge::None { .. } => {
+            assert!(launcher || row.role as u8 == Role::Supervisor as u8, "launcher and supervisor alone have no edge")
+        }
         Edge::Gate => {}
     }
 }
@@ -172,10 +127,7 @@ const fn check_privileges(row: &Row) {
 const _: () = {
     let mut i = 0;
     while i < TABLE.len() {
-        assert!(
-            TABLE[i].role as usize == i,
-            "rows stand in the order of the role numbers"
-        );
+        assert!(TABLE[i].role as usize == i, "rows stand in the order of the role numbers");
         check_whys(&TABLE[i]);
         check_privileges(&TABLE[i]);
         i += 1;

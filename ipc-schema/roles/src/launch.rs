@@ -187,11 +187,7 @@ fn put_instance<const N: usize>(bytes: &mut [u8; N], who: Instance) {
 }
 
 fn instance_at(bytes: &[u8]) -> Option<Instance> {
-    Some(Instance {
-        role: Role::from_u8(bytes[1])?,
-        slot: u32_at(bytes, 4),
-        number: u64_at(bytes, 8),
-    })
+    Some(Instance { role: Role::from_u8(bytes[1])?, slot: u32_at(bytes, 4), number: u64_at(bytes, 8) })
 }
 
 fn zero(bytes: &[u8]) -> Option<()> {
@@ -230,10 +226,7 @@ impl Request {
             1 => {
                 zero(&bytes[2..4])?;
                 zero(&bytes[8..])?;
-                Some(Request::Start {
-                    role: Role::from_u8(bytes[1])?,
-                    slot: u32_at(bytes, 4),
-                })
+                Some(Request::Start { role: Role::from_u8(bytes[1])?, slot: u32_at(bytes, 4) })
             }
             2 => {
                 let signal = match bytes[2] {
@@ -241,10 +234,7 @@ impl Request {
                     2 => Signal::Kill,
                     _ => return None,
                 };
-                Some(Request::Signal {
-                    to: instance_at(bytes)?,
-                    signal,
-                })
+                Some(Request::Signal { to: instance_at(bytes)?, signal })
             }
             3 => {
                 zero(&bytes[1..2])?;
@@ -278,12 +268,7 @@ impl Report {
                 bytes[2] = u8::from(sealed);
                 put(&mut bytes, 16, &pid.to_le_bytes());
             }
-            Report::Refused {
-                role,
-                slot,
-                reason,
-                errno,
-            } => {
+            Report::Refused { role, slot, reason, errno } => {
                 bytes[0] = 3;
                 bytes[1] = role as u8;
                 bytes[2] = reason as u8;
@@ -294,13 +279,7 @@ impl Report {
                 bytes[0] = 4;
                 put_instance(&mut bytes, who);
             }
-            Report::Exited {
-                who,
-                status,
-                signal,
-                cpu_ms,
-                rss_max_kib,
-            } => {
+            Report::Exited { who, status, signal, cpu_ms, rss_max_kib } => {
                 bytes[0] = 5;
                 put_instance(&mut bytes, who);
                 put(&mut bytes, 16, &status.to_le_bytes());
@@ -321,10 +300,7 @@ impl Report {
         }
         let word = |at| u32_at(bytes, at);
         match bytes[0] {
-            1 => Some(Report::Started {
-                who: instance_at(bytes)?,
-                pid: word(16),
-            }),
+            1 => Some(Report::Started { who: instance_at(bytes)?, pid: word(16) }),
             2 => Some(Report::Adopted {
                 who: instance_at(bytes)?,
                 pid: word(16),
@@ -340,9 +316,7 @@ impl Report {
                 reason: Refusal::ALL.into_iter().find(|r| *r as u8 == bytes[2])?,
                 errno: i32_at(bytes, 16),
             }),
-            4 => Some(Report::Sealed {
-                who: instance_at(bytes)?,
-            }),
+            4 => Some(Report::Sealed { who: instance_at(bytes)? }),
             5 => Some(Report::Exited {
                 who: instance_at(bytes)?,
                 status: i32_at(bytes, 16),
@@ -373,8 +347,6 @@ impl EdgeGiven {
         }
         zero(&bytes[2..4])?;
         zero(&bytes[16..])?;
-        Some(EdgeGiven {
-            who: instance_at(bytes)?,
-        })
+        Some(EdgeGiven { who: instance_at(bytes)? })
     }
 }

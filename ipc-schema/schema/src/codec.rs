@@ -46,16 +46,11 @@ pub fn frame<T: Serialize>(message: &T, limit_bytes: usize) -> Result<Vec<u8>, C
 }
 
 /// As [`frame`], into a buffer that is used again; what it held before is gone. On an error it holds nothing.
-pub fn frame_into<T: Serialize>(
-    message: &T,
-    bytes: &mut Vec<u8>,
-    limit_bytes: usize,
-) -> Result<(), CodecError> {
+pub fn frame_into<T: Serialize>(message: &T, bytes: &mut Vec<u8>, limit_bytes: usize) -> Result<(), CodecError> {
     bytes.clear();
     bytes.extend_from_slice(&[0; PREFIX_BYTES]);
     let body = encode_onto(message, bytes, limit_bytes).and_then(|()| {
-        u32::try_from(bytes.len() - PREFIX_BYTES)
-            .map_err(|_| CodecError::TooLarge { limit: limit_bytes })
+        u32::try_from(bytes.len() - PREFIX_BYTES).map_err(|_| CodecError::TooLarge { limit: limit_bytes })
     });
     match body {
         Ok(body) => {
@@ -69,20 +64,11 @@ pub fn frame_into<T: Serialize>(
     }
 }
 
-fn encode_onto<T: Serialize>(
-    message: &T,
-    bytes: &mut Vec<u8>,
-    limit_bytes: usize,
-) -> Result<(), CodecError> {
-    let mut bounded = Bounded {
-        bytes,
-        room: limit_bytes,
-    };
+fn encode_onto<T: Serialize>(message: &T, bytes: &mut Vec<u8>, limit_bytes: usize) -> Result<(), CodecError> {
+    let mut bounded = Bounded { bytes, room: limit_bytes };
     match bincode::serde::encode_into_writer(message, &mut bounded, bincode::config::standard()) {
         Ok(()) => Ok(()),
-        Err(bincode::error::EncodeError::UnexpectedEnd) => {
-            Err(CodecError::TooLarge { limit: limit_bytes })
-        }
+        Err(bincode::error::EncodeError::UnexpectedEnd) => Err(CodecError::TooLarge { limit: limit_bytes }),
         Err(other) => Err(CodecError::Malformed(other.to_string())),
     }
 }
@@ -122,8 +108,8 @@ pub fn decode<T: DeserializeOwned>(body: &[u8], limit_bytes: usize) -> Result<T,
         return Err(CodecError::TooLarge { limit: limit_bytes });
     }
     let config = bincode::config::standard().with_limit::<FRAME_BYTES_MAX>();
-    let (message, used) = bincode::serde::decode_from_slice(body, config)
-        .map_err(|error| CodecError::Malformed(error.to_string()))?;
+    let (message, used) =
+        bincode::serde::decode_from_slice(body, config).map_err(|error| CodecError::Malformed(error.to_string()))?;
     if used != body.len() {
         return Err(CodecError::Trailing(body.len() - used));
     }

@@ -37,10 +37,7 @@ pub struct Label {
 
 impl Label {
     /// The label of nothing at all: trusted and public.
-    pub const NOTHING: Label = Label {
-        integrity: Integrity::Owner,
-        confidentiality: Confidentiality::Public,
-    };
+    pub const NOTHING: Label = Label { integrity: Integrity::Owner, confidentiality: Confidentiality::Public };
 
     /// The label of two things seen together: the less trusted, the more confidential.
     pub fn join(self, other: Label) -> Label {

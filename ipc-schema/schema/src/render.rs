@@ -25,12 +25,7 @@ pub fn result(call: &ToolCall, text: &str) -> String {
 pub fn outcome(outcome: &ToolOutcome) -> String {
     let mut text = status(outcome.ended);
     push_output(&mut text, "", &outcome.stdout, outcome.stdout_dropped_bytes);
-    push_output(
-        &mut text,
-        "stderr:\n",
-        &outcome.stderr,
-        outcome.stderr_dropped_bytes,
-    );
+    push_output(&mut text, "stderr:\n", &outcome.stderr, outcome.stderr_dropped_bytes);
     text
 }
 
@@ -94,10 +89,7 @@ mod tests {
 
     #[test]
     fn a_call_is_valid_json_whatever_its_name() {
-        let text = call(&ToolCall {
-            name: "a\"\\\n".to_owned(),
-            arguments: " {\"x\": 1} ".to_owned(),
-        });
+        let text = call(&ToolCall { name: "a\"\\\n".to_owned(), arguments: " {\"x\": 1} ".to_owned() });
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["name"], "a\"\\\n");
         assert_eq!(value["arguments"]["x"], 1);

@@ -40,13 +40,8 @@ pub fn all(options: &Options) -> ExitCode {
     };
     let zero = options.peers.join("bin/zeroclaw");
     type Measure = fn(&Options, &Path, &Path) -> Result<(), String>;
-    let parts: [(&str, Measure); 5] = [
-        ("start", start),
-        ("idle memory", idle_memory),
-        ("turns", turns),
-        ("restarts", restarts),
-        ("growth", growth),
-    ];
+    let parts: [(&str, Measure); 5] =
+        [("start", start), ("idle memory", idle_memory), ("turns", turns), ("restarts", restarts), ("growth", growth)];
     let mut unmeasured = 0;
     for (name, measure) in parts {
         if options.quick && name == "growth" {
@@ -57,27 +52,16 @@ pub fn all(options: &Options) -> ExitCode {
             unmeasured += 1;
         }
     }
-    if unmeasured == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if unmeasured == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn repetitions(options: &Options, full: usize) -> usize {
-    if options.quick {
-        full.div_ceil(10).max(3)
-    } else {
-        full
-    }
+    if options.quick { full.div_ceil(10).max(3) } else { full }
 }
 
 /// A peer that can't be measured is named, with the reason, and the figure stands without it.
 fn beside(name: &str, measured: Result<Amount, String>) -> Option<(String, Amount)> {
-    measured
-        .map(|amount| (name.to_string(), amount))
-        .map_err(|reason| eprintln!("beside {name}: {reason}"))
-        .ok()
+    measured.map(|amount| (name.to_string(), amount)).map_err(|reason| eprintln!("beside {name}: {reason}")).ok()
 }
 
 fn zeroclaw(scratch: &Path, zero: &Path) -> Result<(ZeroClaw, FakeProvider), String> {
@@ -126,21 +110,15 @@ fn idle_memory(_options: &Options, scratch: &Path, zero: &Path) -> Result<(), St
     let peer = zeroclaw(scratch, zero).and_then(|(zero, _provider)| {
         let (_, mut child) = zero.daemon()?;
         std::thread::sleep(std::time::Duration::from_secs(3));
-        let kib = harness::procs::pss_kib(child.id())
-            .ok_or("zeroclaw: its smaps_rollup can't be read".to_string());
+        let kib = harness::procs::pss_kib(child.id()).ok_or("zeroclaw: its smaps_rollup can't be read".to_string());
         drop(child.kill());
         drop(child.wait());
         kib.map(|kib| mib(kib as f64 / 1024.0))
     });
     Figure {
-        what: format!(
-            "idle memory of the whole tree, {} processes, PSS",
-            each.len()
-        ),
+        what: format!("idle memory of the whole tree, {} processes, PSS", each.len()),
         ours: mib(total),
-        beside: beside("zeroclaw daemon, one process, PSS", peer)
-            .into_iter()
-            .collect(),
+        beside: beside("zeroclaw daemon, one process, PSS", peer).into_iter().collect(),
         target: Target::AtMost(18.0),
     }
     .print();
@@ -159,27 +137,20 @@ fn turns(options: &Options, scratch: &Path, zero: &Path) -> Result<(), String> {
     Figure {
         what: format!("one turn inside, without the model, median of {count}"),
         ours: ms(inside.median()),
-        beside: beside("one fdatasync on the same disk", disk)
-            .into_iter()
-            .collect(),
+        beside: beside("one fdatasync on the same disk", disk).into_iter().collect(),
         target: Target::AtMost(3.0),
     }
     .print();
     let command = running.ask_command(repetitions(options, 50))?;
     let provider = zeroclaw(scratch, zero);
-    let agent = provider
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|(zero, _)| {
-            zero.agent()?;
-            Sample::take(repetitions(options, 20), || zero.agent()).map(|s| ms(s.median()))
-        });
+    let agent = provider.as_ref().map_err(Clone::clone).and_then(|(zero, _)| {
+        zero.agent()?;
+        Sample::take(repetitions(options, 20), || zero.agent()).map(|s| ms(s.median()))
+    });
     Figure {
         what: "chela ask as a command, without the model".to_string(),
         ours: ms(command.median()),
-        beside: beside("zeroclaw agent -m hi, instant provider", agent)
-            .into_iter()
-            .collect(),
+        beside: beside("zeroclaw agent -m hi, instant provider", agent).into_iter().collect(),
         target: Target::TimesPeer(0.5),
     }
     .print();
@@ -197,38 +168,24 @@ fn turns(options: &Options, scratch: &Path, zero: &Path) -> Result<(), String> {
 
 /// The scripted model answers `context` with what it was sent: "N messages, B bytes, A above the message".
 fn context_bytes(running: &Running) -> Result<f64, String> {
-    let home = tree::home(Shape {
-        model: true,
-        ..ORDINARY
-    })?;
+    let home = tree::home(Shape { model: true, ..ORDINARY })?;
     let chelad = harness::Chelad::start(&home)?;
     let output = home.chela_json(&["ask", "context"])?;
     let text = output["reply"].as_str().unwrap_or_default().to_string();
     chelad.stop()?;
-    let above = text
-        .split(", ")
-        .last()
-        .and_then(|part| part.split(' ').next()?.parse::<f64>().ok());
-    above.ok_or_else(|| {
-        format!(
-            "the scripted model answered {text:?} ({})",
-            running.home.root().display()
-        )
-    })
+    let above = text.split(", ").last().and_then(|part| part.split(' ').next()?.parse::<f64>().ok());
+    above.ok_or_else(|| format!("the scripted model answered {text:?} ({})", running.home.root().display()))
 }
 
 /// The gate logs `brain_us=N` for each turn: from the start of the turn to the warm brain's first request.
 fn fresh_brain(running: &Running) -> Result<(), String> {
     let path = running.gate_log();
     let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let values = text.split("brain_us=").skip(1).filter_map(|rest| {
-        rest.split(|c: char| !c.is_ascii_digit())
-            .next()?
-            .parse::<f64>()
-            .ok()
-    });
-    let sample =
-        Sample::of(values.collect()).map_err(|e| format!("{}: brain_us: {e}", path.display()))?;
+    let values = text
+        .split("brain_us=")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<f64>().ok());
+    let sample = Sample::of(values.collect()).map_err(|e| format!("{}: brain_us: {e}", path.display()))?;
     Figure {
         what: "a turn's fresh brain, from the warm spare, median".to_string(),
         ours: us(sample.median()),
@@ -242,39 +199,21 @@ fn fresh_brain(running: &Running) -> Result<(), String> {
 fn restarts(options: &Options, scratch: &Path, _zero: &Path) -> Result<(), String> {
     let running = Running::start(ORDINARY)?;
     let rounds = repetitions(options, 40);
-    let kinds = [
-        (Role::Memory, 1),
-        (Role::Memory, 0),
-        (Role::Executor, 1),
-        (Role::Connector, 1),
-        (Role::Model, 1),
-    ];
+    let kinds = [(Role::Memory, 1), (Role::Memory, 0), (Role::Executor, 1), (Role::Connector, 1), (Role::Model, 1)];
     let mut all = Vec::new();
     for (role, slot) in kinds {
         let sample = Sample::take(rounds, || running.restart(role, slot))?;
-        println!(
-            "    {:<48} {:>10.3} ms",
-            format!("{} {slot}, median of {rounds}", role.name()),
-            sample.median()
-        );
+        println!("    {:<48} {:>10.3} ms", format!("{} {slot}, median of {rounds}", role.name()), sample.median());
         all.push(sample);
     }
     running.stop()?;
-    let values = all
-        .iter()
-        .flat_map(|s| s.values().iter().copied())
-        .collect();
+    let values = all.iter().flat_map(|s| s.values().iter().copied()).collect();
     let sample = Sample::of(values)?;
     let runit = peers::runsv(scratch, repetitions(options, 10)).map(|s| ms(s.median()));
     Figure {
-        what: format!(
-            "SIGKILL until ready and rewired, median of {}",
-            rounds * kinds.len()
-        ),
+        what: format!("SIGKILL until ready and rewired, median of {}", rounds * kinds.len()),
         ours: ms(sample.median()),
-        beside: beside("runit's runsv restarting sleep", runit)
-            .into_iter()
-            .collect(),
+        beside: beside("runit's runsv restarting sleep", runit).into_iter().collect(),
         target: Target::AtMost(8.0),
     }
     .print();
@@ -290,26 +229,8 @@ fn restarts(options: &Options, scratch: &Path, _zero: &Path) -> Result<(), Strin
 
 fn growth(options: &Options, _scratch: &Path, _zero: &Path) -> Result<(), String> {
     let shapes = [1, 10, 100];
-    let connectors = shapes.map(|n| {
-        (
-            "connectors",
-            n,
-            Shape {
-                connectors: n,
-                ..ORDINARY
-            },
-        )
-    });
-    let principals = shapes.map(|n| {
-        (
-            "principals",
-            n,
-            Shape {
-                principals: n,
-                ..ORDINARY
-            },
-        )
-    });
+    let connectors = shapes.map(|n| ("connectors", n, Shape { connectors: n, ..ORDINARY }));
+    let principals = shapes.map(|n| ("principals", n, Shape { principals: n, ..ORDINARY }));
     println!("growth: start ms | PSS MiB | turn ms | chela ask ms | context bytes");
     for (what, n, shape) in connectors.into_iter().chain(principals) {
         let start = tree::start(shape, repetitions(options, 5))?.median();
@@ -320,9 +241,7 @@ fn growth(options: &Options, _scratch: &Path, _zero: &Path) -> Result<(), String
         let ask = running.ask_command(20)?.median();
         let context = context_bytes(&running)?;
         running.stop()?;
-        println!(
-            "    {n:>3} {what:<12} {start:>9.2} {memory:>9.2} {turn:>9.3} {ask:>9.2} {context:>9.0}"
-        );
+        println!("    {n:>3} {what:<12} {start:>9.2} {memory:>9.2} {turn:>9.3} {ask:>9.2} {context:>9.0}");
     }
     Ok(())
 }

@@ -12,33 +12,19 @@ use std::time::{Duration, Instant};
 use crate::sample::Sample;
 
 /// Runs the C program `count` times; milliseconds from its first clone to its ninth ready process.
-pub fn nine(
-    program: &Path,
-    idle: &Path,
-    scratch: &Path,
-    sealed: bool,
-    count: usize,
-) -> Result<Sample, String> {
+pub fn nine(program: &Path, idle: &Path, scratch: &Path, sealed: bool, count: usize) -> Result<Sample, String> {
     Sample::take(count, || {
         let mut command = Command::new(program);
         command.arg(idle).arg(scratch);
         if !sealed {
             command.arg("unsealed");
         }
-        let output = command
-            .output()
-            .map_err(|e| format!("{}: {e}", program.display()))?;
+        let output = command.output().map_err(|e| format!("{}: {e}", program.display()))?;
         let text = String::from_utf8_lossy(&output.stdout);
         text.trim()
             .parse::<f64>()
             .map(|us| us / 1000.0)
-            .map_err(|_| {
-                format!(
-                    "{}: {}",
-                    program.display(),
-                    String::from_utf8_lossy(&output.stderr).trim()
-                )
-            })
+            .map_err(|_| format!("{}: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim()))
     })
 }
 
@@ -50,11 +36,7 @@ pub fn compile_nine(source: &Path, out: &Path) -> Result<(), String> {
         .arg(source)
         .status()
         .map_err(|e| format!("cc: {e}; install build-essential"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("cc could not compile {}", source.display()))
-    }
+    if status.success() { Ok(()) } else { Err(format!("cc could not compile {}", source.display())) }
 }
 
 /// Milliseconds of one write of 512 bytes and its fdatasync in `dir`, the disk that the journal is on.
@@ -79,27 +61,21 @@ pub fn runsv(dir: &Path, count: usize) -> Result<Sample, String> {
     let service = dir.join("runit-sleep");
     fs::create_dir_all(&service).map_err(|e| format!("{}: {e}", service.display()))?;
     let run = service.join("run");
-    fs::write(&run, "#!/bin/sh\nexec sleep 1000000\n")
-        .map_err(|e| format!("{}: {e}", run.display()))?;
+    fs::write(&run, "#!/bin/sh\nexec sleep 1000000\n").map_err(|e| format!("{}: {e}", run.display()))?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&run, mode).map_err(|e| format!("{}: {e}", run.display()))?;
-    let mut runsv = Command::new("runsv").arg(&service).spawn().map_err(|e| {
-        format!("runsv: {e}; install runit with apt-get install --no-install-recommends runit")
-    })?;
+    let mut runsv = Command::new("runsv")
+        .arg(&service)
+        .spawn()
+        .map_err(|e| format!("runsv: {e}; install runit with apt-get install --no-install-recommends runit"))?;
     let pid_file = service.join("supervise/pid");
-    let pid_now = || {
-        fs::read_to_string(&pid_file)
-            .ok()
-            .and_then(|text| text.trim().parse::<u32>().ok())
-    };
+    let pid_now = || fs::read_to_string(&pid_file).ok().and_then(|text| text.trim().parse::<u32>().ok());
     let wait_for = |old: Option<u32>| -> Result<u32, String> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
             // A pid file names the shell before it has become `sleep`; ready is when it has.
             if let Some(pid) = pid_now().filter(|pid| Some(*pid) != old) {
-                if fs::read_to_string(format!("/proc/{pid}/comm"))
-                    .is_ok_and(|comm| comm.trim() == "sleep")
-                {
+                if fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "sleep") {
                     return Ok(pid);
                 }
             }
@@ -128,10 +104,7 @@ pub fn runsv(dir: &Path, count: usize) -> Result<Sample, String> {
 
 /// SIGKILL.
 pub fn kill(pid: u32) -> Result<(), String> {
-    let status = Command::new("/bin/kill")
-        .args(["-9", &pid.to_string()])
-        .stderr(Stdio::null())
-        .status();
+    let status = Command::new("/bin/kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(format!("process {pid} is not there to be killed")),
@@ -149,11 +122,8 @@ pub struct FakeProvider {
 impl FakeProvider {
     /// Starts it on a free port.
     pub fn start() -> Result<FakeProvider, String> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .map_err(|e| format!("loopback listener: {e}"))?;
-        let address = listener
-            .local_addr()
-            .map_err(|e| format!("loopback listener: {e}"))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|e| format!("loopback listener: {e}"))?;
+        let address = listener.local_addr().map_err(|e| format!("loopback listener: {e}"))?;
         let last_body_bytes = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&last_body_bytes);
         std::thread::spawn(move || {
@@ -162,10 +132,7 @@ impl FakeProvider {
                 std::thread::spawn(move || drop(serve(stream, &seen)));
             }
         });
-        Ok(FakeProvider {
-            address,
-            last_body_bytes,
-        })
+        Ok(FakeProvider { address, last_body_bytes })
     }
 
     /// Bytes of the last question's body.
@@ -212,10 +179,7 @@ fn answer(streamed: bool) -> String {
         let body = r#"{"id":"1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
         ("application/json", body.to_string())
     };
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// ZeroClaw, installed by `./x bench` with `cargo install zeroclawlabs --version 0.6.9 --locked`.
@@ -234,27 +198,16 @@ impl ZeroClaw {
         let text = format!(
             "default_provider = \"custom:http://{provider}/v1\"\ndefault_model = \"m\"\napi_key = \"none\"\ndefault_temperature = 0.7\n"
         );
-        fs::write(config.join("config.toml"), text)
-            .map_err(|e| format!("{}: {e}", config.display()))?;
+        fs::write(config.join("config.toml"), text).map_err(|e| format!("{}: {e}", config.display()))?;
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
         let port = free.map_err(|e| format!("a free port: {e}"))?.port();
-        Ok(ZeroClaw {
-            program: program.to_path_buf(),
-            home,
-            port,
-        })
+        Ok(ZeroClaw { program: program.to_path_buf(), home, port })
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command
-            .env("HOME", &self.home)
-            .env("ZEROCLAW_CONFIG_DIR", self.home.join(".zeroclaw"));
-        command
-            .current_dir(&self.home)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.env("HOME", &self.home).env("ZEROCLAW_CONFIG_DIR", self.home.join(".zeroclaw"));
+        command.current_dir(&self.home).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
 
@@ -263,13 +216,7 @@ impl ZeroClaw {
         let from = Instant::now();
         let mut child = self
             .command()
-            .args([
-                "daemon",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                &self.port.to_string(),
-            ])
+            .args(["daemon", "--host", "127.0.0.1", "--port", &self.port.to_string()])
             .spawn()
             .map_err(|e| format!("{}: {e}", self.program.display()))?;
         while from.elapsed() < Duration::from_secs(20) {

@@ -34,10 +34,7 @@ impl Figure {
     pub fn reached(&self) -> Option<bool> {
         match self.target {
             Target::AtMost(limit) => Some(self.ours.value <= limit),
-            Target::TimesPeer(times) => self
-                .beside
-                .first()
-                .map(|(_, peer)| self.ours.value <= times * peer.value),
+            Target::TimesPeer(times) => self.beside.first().map(|(_, peer)| self.ours.value <= times * peer.value),
         }
     }
 
@@ -52,16 +49,10 @@ impl Figure {
             Target::AtMost(limit) => format!("<= {limit} {}", self.ours.unit),
             Target::TimesPeer(times) => format!("<= {times} x peer"),
         };
-        println!(
-            "{:<52} {:>10.3} {:<6} {:<18} {}",
-            self.what, self.ours.value, self.ours.unit, target, verdict
-        );
+        println!("{:<52} {:>10.3} {:<6} {:<18} {}", self.what, self.ours.value, self.ours.unit, target, verdict);
         for (name, peer) in &self.beside {
             let ratio = self.ours.value / peer.value;
-            println!(
-                "    beside {name:<41} {:>10.3} {:<6} ratio {ratio:.3}",
-                peer.value, peer.unit
-            );
+            println!("    beside {name:<41} {:>10.3} {:<6} ratio {ratio:.3}", peer.value, peer.unit);
         }
     }
 }

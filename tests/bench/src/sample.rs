@@ -5,10 +5,7 @@ pub struct Sample(Vec<f64>);
 
 impl Sample {
     /// Takes `count` measurements; the first that fails ends it.
-    pub fn take(
-        count: usize,
-        mut one: impl FnMut() -> Result<f64, String>,
-    ) -> Result<Sample, String> {
+    pub fn take(count: usize, mut one: impl FnMut() -> Result<f64, String>) -> Result<Sample, String> {
         let mut values = Vec::with_capacity(count);
         for _ in 0..count {
             values.push(one()?);

@@ -22,27 +22,14 @@ pub struct Shape {
 }
 
 /// The shape of a fresh install.
-pub const ORDINARY: Shape = Shape {
-    connectors: 1,
-    principals: 1,
-    model: false,
-};
+pub const ORDINARY: Shape = Shape { connectors: 1, principals: 1, model: false };
 
 /// A fresh root of that shape.
 pub fn home(shape: Shape) -> Result<Home, String> {
     let home = Home::new("bench")?;
-    let list = |n: u32| {
-        (1..=n)
-            .map(|i| i.to_string())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let list = |n: u32| (1..=n).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
     let warm = list(shape.principals);
-    let model = if shape.model {
-        warm.clone()
-    } else {
-        String::new()
-    };
+    let model = if shape.model { warm.clone() } else { String::new() };
     home.configure(
         "supervisor/tree.toml",
         &format!(
@@ -74,15 +61,10 @@ pub fn idle_memory(shape: Shape) -> Result<(f64, Vec<(String, f64)>), String> {
     let chelad = Chelad::start(&home)?;
     std::thread::sleep(Duration::from_secs(3));
     let mut each = vec![("launcher".to_string(), chelad.pid())];
-    each.extend(
-        procs::roles_of(chelad.pid())
-            .into_iter()
-            .map(|p| (format!("{} {}", p.role.name(), p.slot), p.pid)),
-    );
+    each.extend(procs::roles_of(chelad.pid()).into_iter().map(|p| (format!("{} {}", p.role.name(), p.slot), p.pid)));
     let mut rows = Vec::new();
     for (name, pid) in each {
-        let kib = procs::pss_kib(pid)
-            .ok_or_else(|| format!("{name}: /proc/{pid}/smaps_rollup can't be read"))?;
+        let kib = procs::pss_kib(pid).ok_or_else(|| format!("{name}: /proc/{pid}/smaps_rollup can't be read"))?;
         rows.push((name, kib as f64 / 1024.0));
     }
     chelad.stop()?;
@@ -99,10 +81,7 @@ pub struct Running {
 impl Running {
     /// Starts it.
     pub fn start(shape: Shape) -> Result<Running, String> {
-        let home = home(Shape {
-            model: true,
-            ..shape
-        })?;
+        let home = home(Shape { model: true, ..shape })?;
         let chelad = Chelad::start(&home)?;
         Ok(Running { home, chelad })
     }
@@ -110,11 +89,7 @@ impl Running {
     /// One turn, over a connection of its own.
     pub fn ask(&self, text: &str, message_id: &str) -> Result<Reply, String> {
         Client::connect(&self.home)?.request(
-            FromClient::Ask {
-                message_id: message_id.to_string(),
-                principal: None,
-                text: text.to_string(),
-            },
+            FromClient::Ask { message_id: message_id.to_string(), principal: None, text: text.to_string() },
             |answer| match answer {
                 ToClient::Replied(reply) => Some(reply),
                 _ => None,
@@ -127,10 +102,7 @@ impl Running {
         let mut number = 0;
         Sample::take(count, || {
             number += 1;
-            Ok(self
-                .ask("say: ok", &format!("bench-{}-{number}", std::process::id()))?
-                .overhead_us as f64
-                / 1e3)
+            Ok(self.ask("say: ok", &format!("bench-{}-{number}", std::process::id()))?.overhead_us as f64 / 1e3)
         })
     }
 
@@ -143,11 +115,7 @@ impl Running {
             if output.status.success() {
                 Ok(took)
             } else {
-                Err(format!(
-                    "chela ask: {}: {}",
-                    output.status,
-                    String::from_utf8_lossy(&output.stderr)
-                ))
+                Err(format!("chela ask: {}: {}", output.status, String::from_utf8_lossy(&output.stderr)))
             }
         })
     }
@@ -163,11 +131,7 @@ impl Running {
             ToClient::Status(status) => Some(status),
             _ => None,
         });
-        status
-            .ok()?
-            .instances
-            .into_iter()
-            .find(|i| i.place == place)
+        status.ok()?.instances.into_iter().find(|i| i.place == place)
     }
 
     /// Milliseconds from SIGKILL of a role until a new instance is ready: sealed, looked at and rewired.
@@ -175,8 +139,7 @@ impl Running {
         let place = Place::new(role, slot);
         let ready = |old: u64| {
             harness::wait_for("the role's restart", Duration::from_secs(10), || {
-                self.instance(place)
-                    .filter(|i| i.phase == Phase::Ready && i.number != old)
+                self.instance(place).filter(|i| i.phase == Phase::Ready && i.number != old)
             })
         };
         let before = ready(0)?;

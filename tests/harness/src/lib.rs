@@ -20,11 +20,7 @@ use std::time::{Duration, Instant};
 pub type Failure = String;
 
 /// Asks `condition` until it says something or `deadline` has passed.
-pub fn wait_for<T>(
-    what: &str,
-    deadline: Duration,
-    mut condition: impl FnMut() -> Option<T>,
-) -> Result<T, Failure> {
+pub fn wait_for<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> Result<T, Failure> {
     let from = Instant::now();
     loop {
         if let Some(value) = condition() {

@@ -27,12 +27,15 @@ pub fn is_alive(pid: u32) -> bool {
 /// The value of a line of `/proc/PID/status`, for example `CapEff`.
 pub fn status(pid: u32, key: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim).map(str::to_owned));
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim).map(str::to_owned));
     line
 }
 
 fn parents() -> HashMap<u32, u32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return HashMap::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return HashMap::new();
+    };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter_map(|pid| Some((pid, status(pid, "PPid")?.parse().ok()?))).collect()
 }
@@ -43,8 +46,11 @@ pub fn descendants(root: u32) -> Vec<u32> {
     let mut found: Vec<u32> = Vec::new();
     let mut known = HashSet::from([root]);
     loop {
-        let new: Vec<u32> =
-            parents.iter().filter(|(pid, parent)| !known.contains(pid) && known.contains(parent)).map(|(pid, _)| *pid).collect();
+        let new: Vec<u32> = parents
+            .iter()
+            .filter(|(pid, parent)| !known.contains(pid) && known.contains(parent))
+            .map(|(pid, _)| *pid)
+            .collect();
         if new.is_empty() {
             return found;
         }

@@ -13,7 +13,9 @@ const CONNECTED: &str = "01";
 
 /// Inode numbers of the sockets that a process holds.
 fn socket_inodes(pid: u32) -> HashSet<u64> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return HashSet::new() };
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return HashSet::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| {

@@ -63,12 +63,7 @@ async fn complete(link: &mut ModelLink, request: u64, messages: &[Message]) -> R
     link.send(&FromModel::Completed { request, completion }).await
 }
 
-fn completion(
-    text: String,
-    call: Option<schema::tool::ToolCall>,
-    ended: CompletionEnd,
-    sleep_ms: u64,
-) -> Completion {
+fn completion(text: String, call: Option<schema::tool::ToolCall>, ended: CompletionEnd, sleep_ms: u64) -> Completion {
     let model_ms = u32::try_from(sleep_ms).unwrap_or(u32::MAX);
     let tokens_out = u32::try_from(text.split_whitespace().count()).unwrap_or(u32::MAX);
     Completion { text, call, ended, usage: Usage { tokens_in: 1, tokens_cached: 0, tokens_out, model_ms } }

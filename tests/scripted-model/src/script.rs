@@ -34,10 +34,7 @@ pub fn next(messages: &[Message]) -> Action {
     let answered = messages[at..].iter().filter(|m| m.speaker == Speaker::Tool).count();
     let actions = parse(messages, &messages[at].text);
     let calls_before = |i: usize| actions[..i].iter().filter(|a| matches!(a.act, Act::Call(_))).count();
-    (0..actions.len())
-        .find(|i| calls_before(*i) == answered)
-        .map(|i| actions[i].clone())
-        .unwrap_or_else(|| say("done"))
+    (0..actions.len()).find(|i| calls_before(*i) == answered).map(|i| actions[i].clone()).unwrap_or_else(|| say("done"))
 }
 
 fn say(text: &str) -> Action {

@@ -11,14 +11,8 @@ pub const ROW: Row = Row {
     binary: "chela-brain",
     purpose: "Runs one turn: context, completion, tool call, result, reply; then exits.",
     if_taken_over: "Asks the gate for what the model could ask for anyway, for one turn of one principal.",
-    slots: Slots::Pool {
-        first: 0,
-        last: BRAIN_SLOTS - 1,
-    },
-    account: Account::Named {
-        name: "chela-brain",
-        why: "an account that owns no file anywhere",
-    },
+    slots: Slots::Pool { first: 0, last: BRAIN_SLOTS - 1 },
+    account: Account::Named { name: "chela-brain", why: "an account that owns no file anywhere" },
     capabilities: &[],
     network: Network::None,
     processes: Processes::None,

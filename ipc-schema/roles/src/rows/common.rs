@@ -1,17 +1,11 @@
 //! Groups of system calls that several rows share, and the rules on arguments that they use.
 
 use crate::fd;
-use crate::grant::{
-    ArgRule, ArgTest, Descriptor, DescriptorKind, Namespace, SyscallAnswer, SyscallGrant, Width,
-};
+use crate::grant::{ArgRule, ArgTest, Descriptor, DescriptorKind, Namespace, SyscallAnswer, SyscallGrant, Width};
 
 /// A grant of any arguments.
 pub const fn any(name: &'static str, why: &'static str) -> SyscallGrant {
-    SyscallGrant {
-        name,
-        args: &[],
-        why,
-    }
+    SyscallGrant { name, args: &[], why }
 }
 
 /// A grant under conditions.
@@ -21,32 +15,17 @@ pub const fn only(name: &'static str, args: &'static [ArgRule], why: &'static st
 
 /// The low half of argument `arg` equals `value`.
 pub const fn is(arg: u8, value: u64) -> ArgRule {
-    ArgRule {
-        arg,
-        width: Width::Low32,
-        test: ArgTest::Is(value),
-    }
+    ArgRule { arg, width: Width::Low32, test: ArgTest::Is(value) }
 }
 
 /// No bit of `bits` is set in the low half of argument `arg`.
 pub const fn lacks(arg: u8, bits: u64) -> ArgRule {
-    ArgRule {
-        arg,
-        width: Width::Low32,
-        test: ArgTest::Masked {
-            mask: bits,
-            value: 0,
-        },
-    }
+    ArgRule { arg, width: Width::Low32, test: ArgTest::Masked { mask: bits, value: 0 } }
 }
 
 /// All of `bits`, and of `mask` nothing else, are set in the low half of argument `arg`.
 pub const fn masked(arg: u8, mask: u64, bits: u64) -> ArgRule {
-    ArgRule {
-        arg,
-        width: Width::Low32,
-        test: ArgTest::Masked { mask, value: bits },
-    }
+    ArgRule { arg, width: Width::Low32, test: ArgTest::Masked { mask, value: bits } }
 }
 
 // Numbers from the kernel's uapi headers for x86-64.
@@ -64,31 +43,14 @@ pub const EPERM: i32 = 1;
 
 /// The lines that every role but the supervisor starts with.
 pub const LINE_AND_CONTROL: &[Descriptor] = &[
-    Descriptor {
-        number: Some(fd::LINE),
-        what: DescriptorKind::Line,
-        why: "says it is sealed, receives its edge",
-    },
-    Descriptor {
-        number: Some(fd::CONTROL),
-        what: DescriptorKind::Control,
-        why: "heartbeats and orderly stop",
-    },
-    Descriptor {
-        number: None,
-        what: DescriptorKind::Edge,
-        why: "its edge to the gate, given once it is sealed",
-    },
+    Descriptor { number: Some(fd::LINE), what: DescriptorKind::Line, why: "says it is sealed, receives its edge" },
+    Descriptor { number: Some(fd::CONTROL), what: DescriptorKind::Control, why: "heartbeats and orderly stop" },
+    Descriptor { number: None, what: DescriptorKind::Edge, why: "its edge to the gate, given once it is sealed" },
 ];
 
 /// All namespaces: what every role but the connector has.
-pub const SEALED_OFF: &[Namespace] = &[
-    Namespace::Mount,
-    Namespace::Pid,
-    Namespace::Network,
-    Namespace::Ipc,
-    Namespace::Uts,
-];
+pub const SEALED_OFF: &[Namespace] =
+    &[Namespace::Mount, Namespace::Pid, Namespace::Network, Namespace::Ipc, Namespace::Uts];
 
 /// What every process needs to live, log and end.
 pub const LIFE: &[SyscallGrant] = &[
@@ -98,16 +60,8 @@ pub const LIFE: &[SyscallGrant] = &[
     any("writev", "as write, several buffers"),
     any("close", "closes descriptors"),
     any("brk", "heap"),
-    only(
-        "mmap",
-        &[lacks(2, PROT_EXEC)],
-        "heap; never executable memory",
-    ),
-    only(
-        "mprotect",
-        &[lacks(2, PROT_EXEC)],
-        "guard pages; never executable memory",
-    ),
+    only("mmap", &[lacks(2, PROT_EXEC)], "heap; never executable memory"),
+    only("mprotect", &[lacks(2, PROT_EXEC)], "guard pages; never executable memory"),
     any("munmap", "heap"),
     any("mremap", "heap"),
     any("madvise", "returns heap pages"),
@@ -138,27 +92,12 @@ pub const RUNTIME: &[SyscallGrant] = &[
     any("epoll_pwait2", "the runtime's event queue"),
     any("eventfd2", "wakes the runtime"),
     any("poll", "waits for one descriptor"),
-    any(
-        "recvfrom",
-        "receives on sockets it holds; cannot receive descriptors",
-    ),
-    only(
-        "sendto",
-        &[lacks(3, MSG_FASTOPEN)],
-        "sends on sockets it holds; cannot send descriptors",
-    ),
-    only(
-        "recvmsg",
-        &[is(0, fd::LINE as u64)],
-        "descriptors arrive on the launcher line and nowhere else",
-    ),
+    any("recvfrom", "receives on sockets it holds; cannot receive descriptors"),
+    only("sendto", &[lacks(3, MSG_FASTOPEN)], "sends on sockets it holds; cannot send descriptors"),
+    only("recvmsg", &[is(0, fd::LINE as u64)], "descriptors arrive on the launcher line and nowhere else"),
     any("shutdown", "closes one direction of a socket"),
     any("getsockopt", "errors of a socket it holds"),
-    only(
-        "ioctl",
-        &[is(1, FIONBIO)],
-        "non-blocking mode; no other request",
-    ),
+    only("ioctl", &[is(1, FIONBIO)], "non-blocking mode; no other request"),
     any("fcntl", "descriptor flags"),
     any("fstat", "kind and size of descriptors it holds"),
 ];
@@ -167,18 +106,11 @@ pub const RUNTIME: &[SyscallGrant] = &[
 pub const THREADS: &[SyscallGrant] = &[
     only(
         "clone",
-        &[masked(
-            0,
-            CLONE_NAMESPACES | CLONE_THREAD | CLONE_VM,
-            CLONE_THREAD | CLONE_VM,
-        )],
+        &[masked(0, CLONE_NAMESPACES | CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM)],
         "threads; neither processes nor namespaces",
     ),
     any("sched_getaffinity", "how many processors there are"),
-    any(
-        "prctl",
-        "names of threads; the seal has used up what else it could do",
-    ),
+    any("prctl", "names of threads; the seal has used up what else it could do"),
 ];
 
 /// Files in the directories that the row grants; Landlock says which.

@@ -1,12 +1,11 @@
 //! `chela-connector`: one a link, the only role with network, outbound only.
 
 use super::common::{
-    EPERM, FILES_READ, LIFE, LINE_AND_CONTROL, MSG_FASTOPEN, NO_CLONE3, RUNTIME, is, lacks, masked,
-    only,
+    EPERM, FILES_READ, LIFE, LINE_AND_CONTROL, MSG_FASTOPEN, NO_CLONE3, RUNTIME, is, lacks, masked, only,
 };
 use crate::grant::{
-    Access, Account, Edge, FileGrant, Landlock, Limits, Namespace, Network, Processes, Role, Row,
-    Slots, Source, SyscallAnswer, SyscallGrant, Until,
+    Access, Account, Edge, FileGrant, Landlock, Limits, Namespace, Network, Processes, Role, Row, Slots, Source,
+    SyscallAnswer, SyscallGrant, Until,
 };
 use crate::limits::{LINK_MAX, LINK_OFFSET, LOG_ONLY_FILE_BYTES, SMALL_ADDRESS_SPACE_BYTES};
 
@@ -23,80 +22,20 @@ const INET: &str = "outbound TCP to its link's servers; no MPTCP, no raw socket,
 const DNS: &str = "outbound DNS from a connected, unbound socket";
 
 const OUTBOUND: &[SyscallGrant] = &[
-    only(
-        "socket",
-        &[is(0, AF_INET), masked(1, TYPE_MASK, SOCK_STREAM), is(2, 0)],
-        INET,
-    ),
-    only(
-        "socket",
-        &[
-            is(0, AF_INET),
-            masked(1, TYPE_MASK, SOCK_STREAM),
-            is(2, IPPROTO_TCP),
-        ],
-        INET,
-    ),
-    only(
-        "socket",
-        &[is(0, AF_INET6), masked(1, TYPE_MASK, SOCK_STREAM), is(2, 0)],
-        INET,
-    ),
-    only(
-        "socket",
-        &[
-            is(0, AF_INET6),
-            masked(1, TYPE_MASK, SOCK_STREAM),
-            is(2, IPPROTO_TCP),
-        ],
-        INET,
-    ),
-    only(
-        "socket",
-        &[is(0, AF_INET), masked(1, TYPE_MASK, SOCK_DGRAM), is(2, 0)],
-        DNS,
-    ),
-    only(
-        "socket",
-        &[
-            is(0, AF_INET),
-            masked(1, TYPE_MASK, SOCK_DGRAM),
-            is(2, IPPROTO_UDP),
-        ],
-        DNS,
-    ),
-    only(
-        "socket",
-        &[is(0, AF_INET6), masked(1, TYPE_MASK, SOCK_DGRAM), is(2, 0)],
-        DNS,
-    ),
-    only(
-        "socket",
-        &[
-            is(0, AF_INET6),
-            masked(1, TYPE_MASK, SOCK_DGRAM),
-            is(2, IPPROTO_UDP),
-        ],
-        DNS,
-    ),
-    only(
-        "connect",
-        &[],
-        "outbound; the firewall rule of its account bounds where to",
-    ),
-    only(
-        "setsockopt",
-        &[is(1, IPPROTO_TCP), is(2, 1)],
-        "TCP_NODELAY; not TCP_FASTOPEN_CONNECT",
-    ),
+    only("socket", &[is(0, AF_INET), masked(1, TYPE_MASK, SOCK_STREAM), is(2, 0)], INET),
+    only("socket", &[is(0, AF_INET), masked(1, TYPE_MASK, SOCK_STREAM), is(2, IPPROTO_TCP)], INET),
+    only("socket", &[is(0, AF_INET6), masked(1, TYPE_MASK, SOCK_STREAM), is(2, 0)], INET),
+    only("socket", &[is(0, AF_INET6), masked(1, TYPE_MASK, SOCK_STREAM), is(2, IPPROTO_TCP)], INET),
+    only("socket", &[is(0, AF_INET), masked(1, TYPE_MASK, SOCK_DGRAM), is(2, 0)], DNS),
+    only("socket", &[is(0, AF_INET), masked(1, TYPE_MASK, SOCK_DGRAM), is(2, IPPROTO_UDP)], DNS),
+    only("socket", &[is(0, AF_INET6), masked(1, TYPE_MASK, SOCK_DGRAM), is(2, 0)], DNS),
+    only("socket", &[is(0, AF_INET6), masked(1, TYPE_MASK, SOCK_DGRAM), is(2, IPPROTO_UDP)], DNS),
+    only("connect", &[], "outbound; the firewall rule of its account bounds where to"),
+    only("setsockopt", &[is(1, IPPROTO_TCP), is(2, 1)], "TCP_NODELAY; not TCP_FASTOPEN_CONNECT"),
     only("setsockopt", &[is(1, 1), is(2, 9)], "SO_KEEPALIVE"),
     only("getpeername", &[], "which server answered"),
     only("getsockname", &[], "which of its addresses is used"),
-    only(
-        "sendmmsg",
-        &[lacks(3, MSG_FASTOPEN)],
-        "two DNS questions at once",
-    ),
+    only("sendmmsg", &[lacks(3, MSG_FASTOPEN)], "two DNS questions at once"),
 ];
 
 /// Its row.
@@ -106,27 +45,17 @@ pub const ROW: Row = Row {
     binary: "chela-connector",
     purpose: "Carries one link: a channel's account or a provider.",
     if_taken_over: "Sees and forges the traffic of its own link; reads no memory and no file, runs nothing.",
-    slots: Slots::Each {
-        first: 1,
-        last: LINK_MAX,
-    },
+    slots: Slots::Each { first: 1, last: LINK_MAX },
     account: Account::PerSlot {
         offset: LINK_OFFSET,
         stride: 1,
         why: "an account a link, so that the firewall can tell links apart and no link reads another's state",
     },
     capabilities: &[],
-    network: Network::Egress {
-        why: "the one way out: outbound connections, never bind, listen or accept",
-    },
+    network: Network::Egress { why: "the one way out: outbound connections, never bind, listen or accept" },
     processes: Processes::None,
     edge: Edge::Gate,
-    namespaces: &[
-        Namespace::Mount,
-        Namespace::Pid,
-        Namespace::Ipc,
-        Namespace::Uts,
-    ],
+    namespaces: &[Namespace::Mount, Namespace::Pid, Namespace::Ipc, Namespace::Uts],
     files: &[
         FileGrant {
             source: Source::Host("/etc/resolv.conf"),
@@ -153,10 +82,7 @@ pub const ROW: Row = Row {
             why: "whom TLS trusts",
         },
         FileGrant {
-            source: Source::Slot {
-                parent: "var/links",
-                leaf: "",
-            },
+            source: Source::Slot { parent: "var/links", leaf: "" },
             inside: "/state",
             access: Access::ReadWrite,
             until: Until::Exit,
@@ -169,11 +95,7 @@ pub const ROW: Row = Row {
     syscalls: &[LIFE, RUNTIME, FILES_READ, OUTBOUND],
     answered: &[
         NO_CLONE3,
-        SyscallAnswer {
-            name: "bind",
-            errno: EPERM,
-            why: "resolvers try it before they fall back; it never works",
-        },
+        SyscallAnswer { name: "bind", errno: EPERM, why: "resolvers try it before they fall back; it never works" },
     ],
     limits: Limits {
         address_space_bytes: Some(SMALL_ADDRESS_SPACE_BYTES),

@@ -7,19 +7,15 @@
 use super::common::{LIFE, LINE_AND_CONTROL, RUNTIME, SEALED_OFF, any, is, only};
 use crate::fd;
 use crate::grant::{
-    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots,
-    Source, SyscallGrant, Until,
+    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots, Source, SyscallGrant,
+    Until,
 };
 use crate::limits::{PRINCIPAL_MAX, PRINCIPAL_OFFSET, PRINCIPAL_STRIDE};
 
 /// What driving its maker takes: the sandboxes' own lists are in [`super::sandbox`].
 const MAKER: &[SyscallGrant] = &[
     any("pipe2", "output of a sandbox, and what it is to do"),
-    only(
-        "sendmsg",
-        &[is(0, fd::MAKER as u64)],
-        "descriptors go to its own maker and nowhere else",
-    ),
+    only("sendmsg", &[is(0, fd::MAKER as u64)], "descriptors go to its own maker and nowhere else"),
 ];
 
 const SYSTEM: &str = "programs and libraries of the sandboxes, read-only";
@@ -54,10 +50,7 @@ pub const ROW: Row = Row {
     binary: "chela-executor",
     purpose: "Runs one principal's tool calls, each in a disposable sandbox.",
     if_taken_over: "That one principal's workspace; no network, no other account's file.",
-    slots: Slots::Each {
-        first: 1,
-        last: PRINCIPAL_MAX,
-    },
+    slots: Slots::Each { first: 1, last: PRINCIPAL_MAX },
     account: Account::PerSlot {
         offset: PRINCIPAL_OFFSET,
         stride: PRINCIPAL_STRIDE,
@@ -65,9 +58,7 @@ pub const ROW: Row = Row {
     },
     capabilities: &[],
     network: Network::None,
-    processes: Processes::Sandboxes {
-        why: "commands run in processes of their own, in namespaces below its own",
-    },
+    processes: Processes::Sandboxes { why: "commands run in processes of their own, in namespaces below its own" },
     edge: Edge::Gate,
     namespaces: SEALED_OFF,
     files: &[
@@ -94,9 +85,7 @@ pub const ROW: Row = Row {
             why: "writes the id maps of its sandboxes, and the kernel lets them mount a /proc of their own",
         },
         FileGrant {
-            source: Source::Tmpfs {
-                size_bytes: 1 << 20,
-            },
+            source: Source::Tmpfs { size_bytes: 1 << 20 },
             inside: "/sandbox",
             access: Access::ReadWriteExecute,
             until: Until::Sealed,
@@ -104,10 +93,7 @@ pub const ROW: Row = Row {
             why: "where a sandbox's root is put together",
         },
         FileGrant {
-            source: Source::Slot {
-                parent: "var/principals",
-                leaf: "workspace",
-            },
+            source: Source::Slot { parent: "var/principals", leaf: "workspace" },
             inside: "/workspace",
             access: Access::ReadWriteExecute,
             until: Until::Sealed,

@@ -2,8 +2,8 @@
 
 use super::common::{FILES_READ, LIFE, LINE_AND_CONTROL, NO_CLONE3, RUNTIME, SEALED_OFF, any};
 use crate::grant::{
-    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots,
-    Source, SyscallGrant, Until,
+    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots, Source, SyscallGrant,
+    Until,
 };
 use crate::limits::{PRINCIPAL_MAX, PRINCIPAL_OFFSET, PRINCIPAL_STRIDE, SMALL_ADDRESS_SPACE_BYTES};
 
@@ -20,10 +20,7 @@ const DATABASE: &[SyscallGrant] = &[
     any("lstat", "metadata, by the database library"),
     any("mkdir", "the database library's lock"),
     any("fchmod", "mode of the database's side files"),
-    any(
-        "fchown",
-        "the database library keeps the owner; it is its own",
-    ),
+    any("fchown", "the database library keeps the owner; it is its own"),
     any("geteuid", "whether it is root: it never is"),
     any("getcwd", "the database's full name"),
 ];
@@ -35,10 +32,7 @@ pub const ROW: Row = Row {
     binary: "chela-memory",
     purpose: "Keeps one principal's journal and memories; slot 0 keeps the gate's own records.",
     if_taken_over: "That one principal's memories; as the house: replays or loses records, which the gate notices.",
-    slots: Slots::Each {
-        first: 0,
-        last: PRINCIPAL_MAX,
-    },
+    slots: Slots::Each { first: 0, last: PRINCIPAL_MAX },
     account: Account::PerSlot {
         offset: PRINCIPAL_OFFSET + 1,
         stride: PRINCIPAL_STRIDE,
@@ -50,10 +44,7 @@ pub const ROW: Row = Row {
     edge: Edge::Gate,
     namespaces: SEALED_OFF,
     files: &[FileGrant {
-        source: Source::Slot {
-            parent: "var/memory",
-            leaf: "",
-        },
+        source: Source::Slot { parent: "var/memory", leaf: "" },
         inside: "/memory",
         access: Access::ReadWrite,
         until: Until::Exit,

@@ -2,8 +2,7 @@
 
 use super::common::{LIFE, LINE_AND_CONTROL, NO_CLONE3, RUNTIME, SEALED_OFF, THREADS};
 use crate::grant::{
-    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots,
-    Source, Until,
+    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots, Source, Until,
 };
 use crate::limits::{LOG_ONLY_FILE_BYTES, PRINCIPAL_MAX, PRINCIPAL_OFFSET, PRINCIPAL_STRIDE};
 
@@ -27,10 +26,7 @@ pub const ROW: Row = Row {
     binary: "chela-model",
     purpose: "Completes text with a local model.",
     if_taken_over: "That one principal's prompts, as a hijacked model; no file, no network.",
-    slots: Slots::Each {
-        first: 1,
-        last: PRINCIPAL_MAX,
-    },
+    slots: Slots::Each { first: 1, last: PRINCIPAL_MAX },
     account: Account::PerSlot {
         offset: PRINCIPAL_OFFSET + 2,
         stride: PRINCIPAL_STRIDE,

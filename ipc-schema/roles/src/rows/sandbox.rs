@@ -14,15 +14,11 @@ macro_rules! each {
 
 /// What the maker has besides [`COMMANDS`]. Without a capability in any namespace but a sandbox's own, these reach
 /// nothing else.
-pub const MAKING: &[SyscallGrant] = &[
-    any("mount", "the sandbox's /proc and /tmp"),
-    any("sethostname", "the sandbox's host name"),
-];
+pub const MAKING: &[SyscallGrant] =
+    &[any("mount", "the sandbox's /proc and /tmp"), any("sethostname", "the sandbox's host name")];
 
 /// What a command in a sandbox may ask for with any arguments; what is on no list is answered ENOSYS.
-pub const COMMANDS: &[&[SyscallGrant]] = &[
-    MEMORY, FILES, PROCESSES, WAITING, IDENTITY, SOCKET, SOCKETS, IPC,
-];
+pub const COMMANDS: &[&[SyscallGrant]] = &[MEMORY, FILES, PROCESSES, WAITING, IDENTITY, SOCKET, SOCKETS, IPC];
 
 /// What a sandbox gives up before a command runs in it, answered EPERM. Most of it is on no list above; it is named
 /// here so that a program is told "not permitted" rather than "no such call".
@@ -39,28 +35,12 @@ pub const SANDBOX_REFUSED: &[SyscallGrant] = &[
     any("unshare", "no namespaces inside a sandbox"),
     any("setns", "no namespaces inside a sandbox"),
     only("clone", &[has(0, 0x0002_0000)], "no mount namespace inside"),
-    only(
-        "clone",
-        &[has(0, 0x0200_0000)],
-        "no control-group namespace inside",
-    ),
-    only(
-        "clone",
-        &[has(0, 0x0400_0000)],
-        "no host-name namespace inside",
-    ),
+    only("clone", &[has(0, 0x0200_0000)], "no control-group namespace inside"),
+    only("clone", &[has(0, 0x0400_0000)], "no host-name namespace inside"),
     only("clone", &[has(0, 0x0800_0000)], "no IPC namespace inside"),
     only("clone", &[has(0, 0x1000_0000)], "no user namespace inside"),
-    only(
-        "clone",
-        &[has(0, 0x2000_0000)],
-        "no process-id namespace inside",
-    ),
-    only(
-        "clone",
-        &[has(0, 0x4000_0000)],
-        "no network namespace inside",
-    ),
+    only("clone", &[has(0, 0x2000_0000)], "no process-id namespace inside"),
+    only("clone", &[has(0, 0x4000_0000)], "no network namespace inside"),
     any("sethostname", "the name is the sandbox's"),
     any("setdomainname", "the name is the sandbox's"),
     any("ptrace", "no process looks into another"),
@@ -85,14 +65,7 @@ pub const SANDBOX_REFUSED: &[SyscallGrant] = &[
 
 /// All of `bits` are set in the low half of argument `arg`.
 const fn has(arg: u8, bits: u64) -> ArgRule {
-    ArgRule {
-        arg,
-        width: Width::Low32,
-        test: ArgTest::Masked {
-            mask: bits,
-            value: bits,
-        },
-    }
+    ArgRule { arg, width: Width::Low32, test: ArgTest::Masked { mask: bits, value: bits } }
 }
 
 /// A socket's family and protocol are arguments; multipath TCP and every other family are on no list.

@@ -3,8 +3,8 @@
 use super::common::{FILES_READ, LIFE, NO_CLONE3, RUNTIME, SEALED_OFF};
 use crate::fd;
 use crate::grant::{
-    Access, Account, Descriptor, DescriptorKind, Edge, FileGrant, Landlock, Limits, Network,
-    Processes, Role, Row, Slots, Source, Until,
+    Access, Account, Descriptor, DescriptorKind, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row,
+    Slots, Source, Until,
 };
 use crate::limits::{LOG_ONLY_FILE_BYTES, SMALL_ADDRESS_SPACE_BYTES};
 
@@ -16,16 +16,11 @@ pub const ROW: Row = Row {
     purpose: "Decides when a role starts, stops and restarts.",
     if_taken_over: "Stops and starts roles; holds no edge, no data, and can mislabel nothing.",
     slots: Slots::One,
-    account: Account::Named {
-        name: "chela",
-        why: "an account of its own, so that no role can signal it",
-    },
+    account: Account::Named { name: "chela", why: "an account of its own, so that no role can signal it" },
     capabilities: &[],
     network: Network::None,
     processes: Processes::None,
-    edge: Edge::None {
-        why: "a supervisor that waits for a role's message could be blocked by it",
-    },
+    edge: Edge::None { why: "a supervisor that waits for a role's message could be blocked by it" },
     namespaces: SEALED_OFF,
     files: &[FileGrant {
         source: Source::Root("etc/supervisor"),
@@ -41,11 +36,7 @@ pub const ROW: Row = Row {
             what: DescriptorKind::Line,
             why: "asks the launcher, hears its reports; control lines arrive on it",
         },
-        Descriptor {
-            number: None,
-            what: DescriptorKind::Control,
-            why: "one control line an instance",
-        },
+        Descriptor { number: None, what: DescriptorKind::Control, why: "one control line an instance" },
     ],
     landlock: Landlock::Full,
     syscalls: &[LIFE, RUNTIME, FILES_READ],

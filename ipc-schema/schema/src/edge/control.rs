@@ -27,10 +27,7 @@ pub struct Place {
 impl Place {
     /// The place of a role and slot.
     pub fn new(role: roles::Role, slot: u32) -> Place {
-        Place {
-            role: role as u8,
-            slot,
-        }
+        Place { role: role as u8, slot }
     }
 
     /// The role, or `None` for a number nobody has.
