@@ -1,0 +1,117 @@
+//! Which user and group a role runs as. `etc/uids` is the only file of ours that the launcher reads: two numbers.
+//!
+//! Named accounts are taken from /etc/passwd itself, where sysusers puts them, and not through the name service switch,
+//! which would load other people's libraries into a root process.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use roles::Role;
+use roles::account::{IdBlock, Resolved, account_of};
+use roles::grant::Account;
+use roles::limits::UID_BLOCK_IDS;
+
+use crate::errors::{Context, Failure, failure};
+
+const WAY_OUT: &str = "run `./x setup` in a clone, or `chela setup`";
+
+/// A user and its group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ids {
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// All accounts of this root.
+pub struct Accounts {
+    block: IdBlock,
+    named: BTreeMap<&'static str, Ids>,
+}
+
+impl Accounts {
+    /// Reads them; the current directory is the root.
+    pub fn load() -> Result<Accounts, Failure> {
+        let text = fs::read_to_string("etc/uids").step("read", "etc/uids");
+        let block = parse_block(&text.map_err(|f| f.or(WAY_OUT))?)
+            .ok_or_else(|| failure("read", "etc/uids", "not `BASE COUNT`").or(WAY_OUT))?;
+        let passwd = fs::read("/etc/passwd").step("read", "/etc/passwd")?;
+        let passwd = String::from_utf8_lossy(&passwd);
+        let mut named = BTreeMap::new();
+        for role in Role::ALL {
+            if let Account::Named { name, .. } = role.row().account {
+                let ids = find_account(&passwd, name)
+                    .ok_or_else(|| failure("find the account", name, "there is none"))
+                    .map_err(|f| f.or(WAY_OUT))?;
+                let shared = named.values().any(|other: &Ids| other.uid == ids.uid);
+                if ids.uid == 0 || ids.gid == 0 || shared || in_block(block, ids.uid) {
+                    let wrong = "it must have a user id of its own, other than root's";
+                    return Err(failure("check the account", name, wrong).or(WAY_OUT));
+                }
+                named.insert(name, ids);
+            }
+        }
+        Ok(Accounts { block, named })
+    }
+
+    /// The account of a slot; `None` where the table or the root's block has none.
+    pub fn of(&self, role: Role, slot: u32) -> Option<Ids> {
+        match account_of(role, slot, self.block)? {
+            Resolved::Root => None,
+            Resolved::Named(name) => self.named.get(name).copied(),
+            Resolved::Id(id) => Some(Ids { uid: id, gid: id }),
+        }
+    }
+}
+
+fn in_block(block: IdBlock, uid: u32) -> bool {
+    uid >= block.base && uid - block.base < block.count
+}
+
+fn parse_block(text: &str) -> Option<IdBlock> {
+    let (base, count) = text.trim_end_matches('\n').split_once(' ')?;
+    let block = IdBlock { base: base.parse().ok()?, count: count.parse().ok()? };
+    let sound = block.base >= 1000 && (1..=UID_BLOCK_IDS).contains(&block.count);
+    (sound && block.base.checked_add(block.count).is_some()).then_some(block)
+}
+
+fn find_account(passwd: &str, name: &str) -> Option<Ids> {
+    let line = passwd.lines().find(|l| l.split(':').next() == Some(name))?;
+    let mut fields = line.split(':').skip(2);
+    Some(Ids { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_two_numbers() {
+        let block = parse_block("1879048192 4096\n");
+        assert_eq!(block.map(|b| (b.base, b.count)), Some((1879048192, 4096)));
+    }
+
+    #[test]
+    fn a_block_that_reaches_system_accounts_or_is_no_block_is_refused() {
+        for text in ["", "5", "0 4096", "999 1", "1000 0", "1000 4097", "4294967295 2", "1 2 3", "-1 5", "1000  5"] {
+            assert_eq!(parse_block(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_account_is_found_by_its_whole_name() {
+        let passwd = "root:x:0:0::/root:/bin/sh\nchela-gate:x:101:102::/:/no\nchela:x:98:99::/:/no\n";
+        assert_eq!(find_account(passwd, "chela"), Some(Ids { uid: 98, gid: 99 }));
+        assert_eq!(find_account(passwd, "chela-gat"), None);
+        assert_eq!(find_account("chela:x:y:0", "chela"), None);
+    }
+
+    #[test]
+    fn no_slot_runs_as_root() {
+        let block = IdBlock { base: 70_000, count: 4096 };
+        let accounts = Accounts { block, named: BTreeMap::new() };
+        assert_eq!(accounts.of(Role::Launcher, 0), None);
+        assert_eq!(accounts.of(Role::Connector, 0), None, "links count from 1");
+        assert_eq!(accounts.of(Role::Connector, 1).map(|i| i.uid), Some(70_001));
+        assert_eq!(accounts.of(Role::Memory, 0).map(|i| i.uid), Some(71_025));
+    }
+}

@@ -1,0 +1,60 @@
+//! A control group for each instance, below the launcher's own, where the host delegates one (cgroup v2).
+
+use std::fs;
+use std::io::{Error, ErrorKind, Result};
+use std::path::{Path, PathBuf};
+
+use roles::grant::Limits;
+use roles::launch::Instance;
+
+const MOUNT: &str = "/sys/fs/cgroup";
+const CONTROLLERS: [&str; 2] = ["memory", "pids"];
+
+/// The launcher's own group.
+pub struct Groups {
+    base: PathBuf,
+}
+
+impl Groups {
+    /// Prepares the launcher's own group for children; the error says why there are none.
+    pub fn prepare() -> Result<Groups> {
+        let own = fs::read_to_string("/proc/self/cgroup")?;
+        let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
+        let base = Path::new(MOUNT).join(own.ok_or_else(|| because("no cgroup v2"))?);
+        let offered = fs::read_to_string(base.join("cgroup.controllers"))?;
+        let lacks = |name: &&str| !offered.split_whitespace().any(|offer| offer == *name);
+        if CONTROLLERS.iter().any(lacks) {
+            return Err(because("memory and pids are not delegated"));
+        }
+        let me = std::process::id().to_string();
+        if fs::read_to_string(base.join("cgroup.procs"))?.trim() != me {
+            return Err(because("the group is shared with other processes"));
+        }
+        // A group whose children have controllers may hold no process itself.
+        let leaf = base.join("launcher");
+        make(&leaf)?;
+        fs::write(leaf.join("cgroup.procs"), me)?;
+        fs::write(base.join("cgroup.subtree_control"), "+memory +pids")?;
+        Ok(Groups { base })
+    }
+
+    /// Makes a group with these limits for an instance.
+    pub fn make(&self, who: Instance, limits: &Limits) -> Result<PathBuf> {
+        let group = self.base.join(format!("{}-{}", who.role.name(), who.slot));
+        make(&group)?;
+        fs::write(group.join("memory.max"), limits.cgroup_memory_bytes.to_string())?;
+        fs::write(group.join("pids.max"), limits.cgroup_tasks.to_string())?;
+        Ok(group)
+    }
+}
+
+fn make(group: &Path) -> Result<()> {
+    match fs::create_dir(group) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn because(reason: &str) -> Error {
+    Error::other(reason.to_owned())
+}

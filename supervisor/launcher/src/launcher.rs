@@ -1,0 +1,245 @@
+//! The loop: waits for lines, starts under way, signals and deadlines; hands each to the file that deals with it.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use roles::launch::{Report, SEALED};
+use roles::limits::{SEAL_DEADLINE_MS, SHUTDOWN_DEADLINE_MS};
+use roles::{Role, launch};
+
+use crate::backoff::Backoff;
+use crate::cgroup::Groups;
+use crate::child::{Child, Stage};
+use crate::errors::{Context, Failure, say};
+use crate::limits::{PACKET_BYTES, PACKETS_PER_TURN_MAX};
+use crate::line::Received;
+use crate::notify::Manager;
+use crate::paths::Host;
+use crate::slots::Slots;
+use crate::sys;
+
+/// What the supervisor is doing, seen from here.
+pub enum Supervisor {
+    /// Runs, as the instance of that number.
+    Runs(u64),
+    /// Is started again then.
+    Waits(Instant),
+    /// Has ended for good, in a shutdown, with success or without.
+    Ended(bool),
+}
+
+/// The launcher's whole state.
+pub struct Launcher {
+    pub host: Host,
+    pub manager: Manager,
+    pub groups: Option<Groups>,
+    pub own_pidfd: OwnedFd,
+    pub slots: Slots,
+    pub children: BTreeMap<u64, Child>,
+    pub supervisor: Supervisor,
+    pub backoff: Backoff,
+    pub born: Instant,
+    /// Since when everything is being stopped.
+    pub stopping: Option<Instant>,
+    signals: SignalFd,
+}
+
+/// What became ready in one wait.
+enum Ready {
+    Signals,
+    Status(u64),
+    Line(u64, PollFlags),
+}
+
+impl Launcher {
+    /// Takes the signals it waits for, and prepares control groups where the host has them.
+    pub fn new(host: Host, manager: Manager) -> Result<Launcher, Failure> {
+        prctl::set_child_subreaper(true).step("become", "subreaper")?;
+        let mut mask = SigSet::empty();
+        for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            mask.add(signal);
+        }
+        mask.thread_block().step("block", "signals")?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let groups = Groups::prepare().inspect_err(|e| say(format_args!("control groups: not used: {e}"))).ok();
+        Ok(Launcher {
+            host,
+            manager,
+            groups,
+            own_pidfd: sys::own_pidfd().step("open", "its own pidfd")?,
+            slots: Slots::default(),
+            children: BTreeMap::new(),
+            supervisor: Supervisor::Waits(Instant::now()),
+            backoff: Backoff::default(),
+            born: Instant::now(),
+            stopping: None,
+            signals: SignalFd::with_flags(&mask, flags).step("open", "signalfd")?,
+        })
+    }
+
+    /// Runs until everything is stopped.
+    pub fn serve(mut self) -> Result<ExitCode, Failure> {
+        loop {
+            self.start_supervisor_when_due()?;
+            if let (Supervisor::Ended(well), true) = (&self.supervisor, self.children.is_empty()) {
+                self.host.clean_up();
+                return Ok(ExitCode::from(u8::from(!well)));
+            }
+            for ready in self.wait()? {
+                match ready {
+                    Ready::Status(number) => self.read_status(number),
+                    Ready::Line(number, flags) => self.serve_line(number, flags),
+                    Ready::Signals => self.read_signals()?,
+                }
+            }
+            self.keep_deadlines();
+        }
+    }
+
+    /// Statuses come first, so that a start is reported before what the role says; signals last, so that a role's last
+    /// words are read before it is reaped.
+    fn wait(&self) -> Result<Vec<Ready>, Failure> {
+        let mut all = Vec::new();
+        let mut fds = Vec::new();
+        for (number, child) in &self.children {
+            if let Stage::Starting(status) = &child.stage {
+                all.push(Ready::Status(*number));
+                fds.push(PollFd::new(status.as_fd(), PollFlags::POLLIN));
+            }
+        }
+        for (number, child) in &self.children {
+            if child.is_running() && !child.killed {
+                let mut flags = PollFlags::POLLIN;
+                flags.set(PollFlags::POLLOUT, child.line.waits_for_room());
+                all.push(Ready::Line(*number, PollFlags::empty()));
+                fds.push(PollFd::new(child.line.as_fd(), flags));
+            }
+        }
+        all.push(Ready::Signals);
+        fds.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
+        match poll(&mut fds, self.until_next_deadline()) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(e) => return Err(e).step("wait for", "lines"),
+        }
+        let happened = |fd: &PollFd| fd.revents().unwrap_or(PollFlags::empty());
+        let ready = all.into_iter().zip(&fds).filter(|(_, fd)| !happened(fd).is_empty());
+        Ok(ready
+            .map(|(what, fd)| match what {
+                Ready::Line(number, _) => Ready::Line(number, happened(fd)),
+                Ready::Status(_) | Ready::Signals => what,
+            })
+            .collect())
+    }
+
+    fn until_next_deadline(&self) -> PollTimeout {
+        let now = Instant::now();
+        let seals = self.children.values().filter_map(seal_deadline);
+        let stop = self.stopping.map(|since| since + ms(SHUTDOWN_DEADLINE_MS));
+        let restart = match self.supervisor {
+            Supervisor::Waits(until) => Some(until),
+            Supervisor::Runs(_) | Supervisor::Ended(_) => None,
+        };
+        let next = seals.chain(stop.filter(|at| *at > now)).chain(restart).min();
+        // One more millisecond, so that the deadline is over when the wait is.
+        next.map_or(PollTimeout::NONE, |at| {
+            let wait = at.saturating_duration_since(now) + ms(u64::from(at > now));
+            PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)
+        })
+    }
+
+    fn keep_deadlines(&mut self) {
+        let now = Instant::now();
+        for child in self.children.values_mut() {
+            if seal_deadline(child).is_some_and(|at| at <= now) {
+                child.kill("it took too long to seal itself");
+            }
+        }
+        if self.stopping.is_some_and(|since| since + ms(SHUTDOWN_DEADLINE_MS) <= now) {
+            self.kill_all("the shutdown took too long");
+        }
+    }
+
+    /// Nothing may outlive a shutdown.
+    pub fn kill_all(&mut self, why: &str) {
+        for child in self.children.values_mut() {
+            child.kill(why);
+        }
+        if matches!(self.supervisor, Supervisor::Waits(_)) {
+            self.supervisor = Supervisor::Ended(false);
+        }
+    }
+
+    fn serve_line(&mut self, number: u64, flags: PollFlags) {
+        let Some(child) = self.children.get_mut(&number) else { return };
+        if flags.contains(PollFlags::POLLOUT) && child.line.flush().is_err() {
+            child.end();
+        }
+        for _ in 0..PACKETS_PER_TURN_MAX {
+            let Some(child) = self.children.get_mut(&number).filter(|c| !c.killed) else { return };
+            let mut buffer = [0; PACKET_BYTES];
+            match child.line.receive(&mut buffer) {
+                Received::Nothing => return,
+                // A role that has closed its line is past serving anybody.
+                Received::Closed => return child.end(),
+                Received::Packet(length) => {
+                    let packet = buffer.get(..length).unwrap_or(&buffer);
+                    self.receive(number, packet);
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, number: u64, packet: &[u8]) {
+        let Some(child) = self.children.get_mut(&number) else { return };
+        match (&child.stage, child.who.role, packet) {
+            (Stage::Unsealed, _, [SEALED]) => self.check_seal(number),
+            (Stage::Sealed { .. }, Role::Supervisor, record) => match launch::Request::from_bytes(record) {
+                Some(request) => self.serve_request(number, request),
+                None => child.kill("a request that is none"),
+            },
+            _ => child.kill("said something that it may not say now"),
+        }
+    }
+
+    fn read_signals(&mut self) -> Result<(), Failure> {
+        while let Some(info) = self.signals.read_signal().step("read", "signalfd")? {
+            match Signal::try_from(info.ssi_signo as i32) {
+                Ok(Signal::SIGCHLD) => self.reap()?,
+                Ok(Signal::SIGHUP) => self.report(Report::Reload, None),
+                Ok(_) if self.stopping.is_some() => self.kill_all("told to stop twice"),
+                Ok(_) => {
+                    self.stopping = Some(Instant::now());
+                    self.report(Report::Shutdown, None);
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the supervisor; one that is not there (or not yet sealed) learns it when it adopts what runs.
+    pub fn report(&mut self, report: Report, fd: Option<OwnedFd>) {
+        let Supervisor::Runs(number) = self.supervisor else { return };
+        if let Some(child) = self.children.get_mut(&number).filter(|c| c.is_sealed())
+            && let Err(e) = child.line.send(&report.to_bytes(), fd)
+        {
+            child.kill(e.desc());
+        }
+    }
+}
+
+fn seal_deadline(child: &Child) -> Option<Instant> {
+    let waits = matches!(child.stage, Stage::Starting(_) | Stage::Unsealed) && !child.killed;
+    waits.then(|| child.started + ms(SEAL_DEADLINE_MS))
+}
+
+fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}

@@ -1,0 +1,174 @@
+//! What the launcher opens at its start: the root directory, its lock, the role programs, the listener, the audit log.
+//! The root becomes the current directory, so that nobody who renames a directory above it can swap it for another.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag, open};
+use nix::sys::stat::Mode;
+use roles::Role;
+use roles::grant::Source;
+
+use crate::accounts::Accounts;
+use crate::errors::{Context, Failure, failure};
+use crate::options::Options;
+
+const LOCK: &str = "run/chelad.lock";
+const LISTENER: &str = "run/chela.sock";
+const AUDIT_LOG: &str = "var/audit/audit.log";
+const SETUP: &str = "run `./x setup` in a clone, or `chela setup --root DIR`";
+
+/// All that is opened once and used for every start.
+pub struct Host {
+    /// Directory of the role programs, absolute.
+    pub libexec: PathBuf,
+    /// Role programs by role number; `None` for the launcher, and for the model where it is not installed.
+    pub programs: [Option<OwnedFd>; Role::ALL.len()],
+    pub accounts: Accounts,
+    pub listener: UnixListener,
+    pub audit_log: File,
+    pub null: File,
+    _lock: Flock<File>,
+}
+
+impl Host {
+    /// Opens everything, or says what is missing. Nothing is created before the lock is held.
+    pub fn open(options: &Options) -> Result<Host, Failure> {
+        enter_root(&options.root)?;
+        let lock = take_lock()?;
+        let programs = open_programs(&options.libexec)?;
+        let accounts = Accounts::load()?;
+        make_state_directories()?;
+        Ok(Host {
+            libexec: options.libexec.clone(),
+            programs,
+            audit_log: open_audit_log(&accounts)?,
+            accounts,
+            listener: listen()?,
+            null: File::options().read(true).write(true).open("/dev/null").step("open", "/dev/null")?,
+            _lock: lock,
+        })
+    }
+
+    /// Takes back what only a running chelad has.
+    pub fn clean_up(&self) {
+        drop(fs::remove_file(LISTENER));
+        drop(fs::remove_file(LOCK));
+    }
+}
+
+fn enter_root(root: &Path) -> Result<(), Failure> {
+    std::env::set_current_dir(root).step("enter the root", root.display())?;
+    for directory in [".", "etc"] {
+        owned_by_root(directory)?;
+    }
+    owned_by_root("etc/uids")?;
+    directory("run", 0o755)
+}
+
+/// Refuses what others could change: the launcher acts on it as root.
+fn owned_by_root(path: &str) -> Result<(), Failure> {
+    let found = fs::metadata(path).step("look at", path).map_err(|f| f.or(SETUP))?;
+    if found.uid() == 0 && found.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    let wrong = failure("look at", path, "others than root can change it");
+    Err(wrong.or("give it to root (`chown root`, `chmod go-w`)"))
+}
+
+fn directory(path: &str, mode: u32) -> Result<(), Failure> {
+    match DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(e),
+    }
+    .step("make the directory", path)?;
+    owned_by_root(path)
+}
+
+fn take_lock() -> Result<Flock<File>, Failure> {
+    loop {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).mode(0o644);
+        let file = options.open(LOCK).step("open the lock", LOCK)?;
+        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => lock,
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                let mut holder = String::new();
+                drop(file.read_to_string(&mut holder));
+                let cause = format!("chelad already runs here, as process {}", holder.trim());
+                return Err(failure("take the lock", LOCK, cause).or("stop that one first"));
+            }
+            Err((_, e)) => return Err(e).step("take the lock", LOCK),
+        };
+        let held = lock.metadata().step("look at the lock", LOCK)?;
+        // The one who held it before may have removed it after we opened it.
+        if fs::metadata(LOCK).is_ok_and(|there| there.ino() == held.ino()) {
+            let pid = format!("{}\n", std::process::id());
+            lock.set_len(0).and_then(|()| lock.write_all(pid.as_bytes())).step("write", LOCK)?;
+            let readable = fs::Permissions::from_mode(0o644);
+            lock.set_permissions(readable).step("set the mode of", LOCK)?;
+            return Ok(lock);
+        }
+    }
+}
+
+fn open_programs(libexec: &Path) -> Result<[Option<OwnedFd>; Role::ALL.len()], Failure> {
+    let mut programs = [const { None }; Role::ALL.len()];
+    for role in Role::ALL {
+        let path = libexec.join(role.row().binary);
+        let opened = open(&path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
+        match (role, opened) {
+            (Role::Launcher, _) => {}
+            // Without it there is no local model; everything else works.
+            (Role::Model, Err(Errno::ENOENT)) => {}
+            (_, Ok(fd)) => programs[role as usize] = Some(fd),
+            (_, Err(e)) => {
+                let missing = Err(e).step("open the program", path.display());
+                return missing.map_err(|f| f.or("build it (`./x build`), or name its directory with --libexec"));
+            }
+        }
+    }
+    Ok(programs)
+}
+
+fn make_state_directories() -> Result<(), Failure> {
+    directory("var", 0o711)?;
+    directory("var/log", 0o750)?;
+    directory("var/audit", 0o750)?;
+    for role in Role::ALL {
+        for grant in role.row().files {
+            if let Source::Slot { parent, .. } = grant.source {
+                directory(parent, 0o711)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open_audit_log(accounts: &Accounts) -> Result<File, Failure> {
+    let gate = accounts.of(Role::Gate, 0);
+    let gate = gate.ok_or_else(|| failure("find the account", "chela-gate", "there is none"))?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW);
+    let log = options.open(AUDIT_LOG).step("open", AUDIT_LOG)?;
+    fchown(&log, Some(gate.uid), Some(gate.gid)).step("give to the gate", AUDIT_LOG)?;
+    Ok(log)
+}
+
+fn listen() -> Result<UnixListener, Failure> {
+    match fs::remove_file(LISTENER) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).step("remove the stale", LISTENER)?,
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(LISTENER).step("listen on", LISTENER)?;
+    // Anybody may knock: the gate asks the kernel who it is, and refuses by name, which it could not if the mode did.
+    let anybody = fs::Permissions::from_mode(0o666);
+    fs::set_permissions(LISTENER, anybody).step("set the mode of", LISTENER)?;
+    Ok(listener)
+}

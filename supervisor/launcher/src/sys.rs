@@ -1,0 +1,129 @@
+//! The system calls that nix has no safe function for. Every unsafe block of the launcher is here.
+
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use libc::{c_int, c_long};
+use nix::Result;
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    pub pid: Pid,
+    /// Exit status, or -1.
+    pub status: i32,
+    /// Signal, or 0.
+    pub signal: i32,
+    pub cpu_ms: u32,
+    pub rss_max_kib: u32,
+}
+
+/// Starts a child with its own copy of everything and new namespaces: `None` in the child.
+pub fn fork_into(namespaces: c_int) -> Result<Option<Pid>> {
+    let flags = c_long::from(namespaces | libc::SIGCHLD);
+    // SAFETY: no stack is given and no memory is shared, so this is a fork; the process has a single thread.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    let pid = Errno::result(pid)?;
+    Ok((pid != 0).then(|| Pid::from_raw(pid as i32)))
+}
+
+/// Closes every descriptor from `first` on.
+pub fn close_from(first: u32) -> Result<()> {
+    // SAFETY: called at the start, when nothing is open yet, and in a child that owns nothing above `first` any more.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    Errno::result(done).map(drop)
+}
+
+/// A descriptor of a child that [`place`] put there, and that stays until it becomes its program.
+pub fn reserved(number: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: the reserved numbers are open from the launcher's first act to the child's exec.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
+/// Makes `number` a copy of `fd`, in place of what was there.
+pub fn place(fd: RawFd, number: RawFd, flags: c_int) -> Result<()> {
+    // SAFETY: `number` is one of the reserved low descriptors, which no object owns.
+    Errno::result(unsafe { libc::dup3(fd, number, flags) }).map(drop)
+}
+
+/// Takes every capability out of the bounding set, but those whose number `keep` wants.
+pub fn drop_bounding(keep: impl Fn(u8) -> bool) -> Result<()> {
+    for number in 0..64u8 {
+        // SAFETY: a plain system call without pointers.
+        let there = unsafe { libc::prctl(libc::PR_CAPBSET_READ, c_long::from(number), 0, 0, 0) };
+        if there == 1 && !keep(number) {
+            // SAFETY: as above.
+            let done = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, c_long::from(number), 0, 0, 0) };
+            Errno::result(done)?;
+        }
+    }
+    Ok(())
+}
+
+/// Joins a new, empty session keyring; a kernel without keyrings has none to leave.
+pub fn new_session_keyring() -> Result<()> {
+    let join = libc::KEYCTL_JOIN_SESSION_KEYRING;
+    // SAFETY: the name is null, which the call takes as "anonymous".
+    let done = unsafe { libc::syscall(libc::SYS_keyctl, join, 0, 0, 0, 0) };
+    match Errno::result(done) {
+        Ok(_) | Err(Errno::ENOSYS) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Empties the environment.
+pub fn clear_environment() {
+    // SAFETY: single-threaded, and nobody holds a pointer into the environment.
+    unsafe { libc::clearenv() };
+}
+
+/// Every signal back to its default; what cannot be set (SIGKILL, SIGSTOP) is so already.
+pub fn reset_signal_handlers() {
+    for number in 1..=64 {
+        // SAFETY: SIG_DFL is a valid disposition for any signal.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
+/// A descriptor that becomes readable when this process ends.
+pub fn own_pidfd() -> Result<OwnedFd> {
+    // SAFETY: a plain system call; the descriptor it returns is new and owned by nobody else.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0);
+        Errno::result(fd).map(|fd| OwnedFd::from_raw_fd(fd as RawFd))
+    }
+}
+
+/// Whether any process of the host, zombies included, has this real user id.
+pub fn account_has_process(uid: u32) -> bool {
+    // SAFETY: a plain system call without pointers. ESRCH is its answer for an account without a process.
+    unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_USER, uid) > 0 }
+}
+
+/// Reaps one child that has ended, if any.
+pub fn reap() -> Option<Ended> {
+    let mut status = 0;
+    // SAFETY: all zeroes is a valid rusage.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are valid for the call.
+    let pid = unsafe { libc::wait4(-1, &mut status, libc::WNOHANG, &mut usage) };
+    if pid <= 0 {
+        return None;
+    }
+    let ms = |t: libc::timeval| t.tv_sec.saturating_mul(1000) + t.tv_usec / 1000;
+    let exited = libc::WIFEXITED(status);
+    Some(Ended {
+        pid: Pid::from_raw(pid),
+        status: if exited { libc::WEXITSTATUS(status) } else { -1 },
+        signal: if exited { 0 } else { libc::WTERMSIG(status) },
+        cpu_ms: u32::try_from(ms(usage.ru_utime) + ms(usage.ru_stime)).unwrap_or(u32::MAX),
+        rss_max_kib: u32::try_from(usage.ru_maxrss).unwrap_or(u32::MAX),
+    })
+}
+
+/// Ends a child that could not become its role, without running anything else.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: never returns.
+    unsafe { libc::_exit(status) }
+}
