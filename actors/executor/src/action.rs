@@ -1,0 +1,266 @@
+//! One action: what it takes, its sandbox's output as it comes, its limits, and what came of it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use schema::limits::OUTPUT_KEPT_BYTES;
+use schema::tool::{Admitted, Ended, ToolOutcome};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{sleep, timeout};
+
+use crate::hands::{Hands, HandsError};
+use crate::ledger::{empty, failed};
+use crate::limits::{FILE_OPERATION_MS, OUTPUT_CHUNK_BYTES, PAYLOAD_BYTES, REST_OF_OUTPUT_MS, TIMEOUT_MAX_MS};
+use crate::pipe::Pipe;
+use crate::record::{Ask, End, Operation};
+use crate::tail::Tail;
+
+/// What a call comes down to.
+#[derive(Debug)]
+struct Job {
+    operation: Operation,
+    payload: Vec<u8>,
+    content: Vec<u8>,
+    timeout_ms: u32,
+}
+
+impl Job {
+    /// The job, or why it can't be one.
+    fn of(call: Admitted) -> Result<Job, String> {
+        let (operation, payload, content, timeout_ms) = match call {
+            Admitted::RunCommand { command, timeout_ms } => {
+                let timeout_ms = timeout_ms.clamp(1, TIMEOUT_MAX_MS);
+                (Operation::Command, command, String::new(), timeout_ms)
+            }
+            Admitted::ReadFile { path } => (Operation::ReadFile, path, String::new(), FILE_OPERATION_MS),
+            Admitted::WriteFile { path, content } => (Operation::WriteFile, path, content, FILE_OPERATION_MS),
+            Admitted::ListFiles { path } => (Operation::ListFiles, path, String::new(), FILE_OPERATION_MS),
+        };
+        if payload.len() > PAYLOAD_BYTES {
+            return Err(format!(
+                "a command or path may have {PAYLOAD_BYTES} bytes, this has {}; write a script with write_file and run that",
+                payload.len()
+            ));
+        }
+        if payload.contains('\0') {
+            return Err("a command or path can't contain a zero byte".to_owned());
+        }
+        Ok(Job { operation, payload: payload.into_bytes(), content: content.into_bytes(), timeout_ms })
+    }
+}
+
+/// Carries out `call` in a fresh sandbox. `stream` is called with each piece of output (true: standard error).
+///
+/// # Errors
+/// When the maker is gone: nothing can be said of the action then.
+pub async fn carry_out(
+    hands: &Hands,
+    action: u64,
+    call: Admitted,
+    cancel: &Notify,
+    stream: impl Fn(bool, &[u8]),
+) -> Result<ToolOutcome, HandsError> {
+    let started = Instant::now();
+    let mut outcome = match Job::of(call) {
+        Ok(job) => sandboxed(hands, action, job, cancel, stream).await?,
+        Err(why) => failed(&why),
+    };
+    outcome.ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+    Ok(outcome)
+}
+
+async fn sandboxed(
+    hands: &Hands,
+    action: u64,
+    job: Job,
+    cancel: &Notify,
+    stream: impl Fn(bool, &[u8]),
+) -> Result<ToolOutcome, HandsError> {
+    let (pipes, theirs) = match Pipes::new() {
+        Ok(made) => made,
+        Err(error) => return Ok(failed(&format!("could not make a pipe for the sandbox: {error}"))),
+    };
+    let ask = Ask::Run {
+        action,
+        operation: job.operation,
+        payload_bytes: u32::try_from(job.payload.len()).unwrap_or(u32::MAX),
+        cpu_s: job.timeout_ms.div_ceil(1000) + 1,
+    };
+    let end = hands.run(action, ask, [&theirs.payload, &theirs.stdout, &theirs.stderr]).await?;
+    drop(theirs);
+    let limit = Duration::from_millis(u64::from(job.timeout_ms));
+    let mut watch = Watch {
+        hands,
+        action,
+        stream,
+        stdout: Output::new(pipes.stdout, false),
+        stderr: Output::new(pipes.stderr, true),
+    };
+    let feed = feed(pipes.payload, &job.payload, &job.content);
+    let (end, stopped) = watch.until_end(end, feed, limit, cancel).await?;
+    watch.rest().await;
+    Ok(outcome(job.operation, end, stopped, watch.stdout, watch.stderr))
+}
+
+/// The executor's ends.
+struct Pipes {
+    payload: Pipe,
+    stdout: Pipe,
+    stderr: Pipe,
+}
+
+/// The sandbox's ends.
+struct TheirPipes {
+    payload: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+impl Pipes {
+    fn new() -> io::Result<(Pipes, TheirPipes)> {
+        let (payload, their_payload) = Pipe::to_sandbox()?;
+        let (stdout, their_stdout) = Pipe::from_sandbox()?;
+        let (stderr, their_stderr) = Pipe::from_sandbox()?;
+        Ok((
+            Pipes { payload, stdout, stderr },
+            TheirPipes { payload: their_payload, stdout: their_stdout, stderr: their_stderr },
+        ))
+    }
+}
+
+/// Writes the payload, then the content; the end of the pipe is the end of the content.
+async fn feed(pipe: Pipe, payload: &[u8], content: &[u8]) {
+    let written = match pipe.write_all(payload).await {
+        Ok(()) => pipe.write_all(content).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
+        tracing::warn!("handing an action to its sandbox: {error}");
+    }
+}
+
+/// One output of a sandbox.
+struct Output {
+    pipe: Pipe,
+    from_stderr: bool,
+    buffer: Vec<u8>,
+    tail: Tail,
+    open: bool,
+}
+
+impl Output {
+    fn new(pipe: Pipe, from_stderr: bool) -> Output {
+        Output {
+            pipe,
+            from_stderr,
+            buffer: vec![0; OUTPUT_CHUNK_BYTES],
+            tail: Tail::new(OUTPUT_KEPT_BYTES),
+            open: true,
+        }
+    }
+
+    /// Reads one piece. Cancel-safe; waits for ever once the output has ended.
+    async fn piece(&mut self, stream: &impl Fn(bool, &[u8])) {
+        if !self.open {
+            return std::future::pending().await;
+        }
+        match self.pipe.read(&mut self.buffer).await {
+            Ok(0) | Err(_) => self.open = false,
+            Ok(length) => {
+                let bytes = &self.buffer[..length];
+                self.tail.push(bytes);
+                stream(self.from_stderr, bytes);
+            }
+        }
+    }
+}
+
+/// Why a sandbox was killed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stopped {
+    TimedOut,
+    Cancelled,
+}
+
+/// A sandbox that is watched.
+struct Watch<'a, S> {
+    hands: &'a Hands,
+    action: u64,
+    stream: S,
+    stdout: Output,
+    stderr: Output,
+}
+
+impl<S: Fn(bool, &[u8])> Watch<'_, S> {
+    async fn until_end(
+        &mut self,
+        mut end: oneshot::Receiver<End>,
+        feed: impl Future<Output = ()>,
+        limit: Duration,
+        cancel: &Notify,
+    ) -> Result<(End, Option<Stopped>), HandsError> {
+        let (mut feed, mut fed) = (pin!(feed), false);
+        let mut deadline = pin!(sleep(limit));
+        let mut stopped = None;
+        loop {
+            tokio::select! {
+                ended = &mut end => {
+                    return ended.map(|end| (end, stopped)).map_err(|_| HandsError::Gone);
+                }
+                () = &mut deadline, if stopped.is_none() => {
+                    stopped = Some(Stopped::TimedOut);
+                    self.hands.kill(self.action).await?;
+                }
+                () = cancel.notified(), if stopped.is_none() => {
+                    stopped = Some(Stopped::Cancelled);
+                    self.hands.kill(self.action).await?;
+                }
+                () = &mut feed, if !fed => fed = true,
+                () = self.stdout.piece(&self.stream) => {}
+                () = self.stderr.piece(&self.stream) => {}
+            }
+        }
+    }
+
+    /// What is left in the pipes. Every writer is gone, so this ends with the data.
+    async fn rest(&mut self) {
+        let both = async {
+            while self.stdout.open {
+                self.stdout.piece(&self.stream).await;
+            }
+            while self.stderr.open {
+                self.stderr.piece(&self.stream).await;
+            }
+        };
+        if timeout(Duration::from_millis(REST_OF_OUTPUT_MS), both).await.is_err() {
+            tracing::error!("action {}: its output did not end with it", self.action);
+        }
+    }
+}
+
+fn outcome(operation: Operation, end: End, stopped: Option<Stopped>, stdout: Output, stderr: Output) -> ToolOutcome {
+    let ended = match end {
+        End::Exited(code) => match operation {
+            Operation::Command => Ended::Exited { code },
+            Operation::ReadFile | Operation::WriteFile | Operation::ListFiles if code == 0 => Ended::Exited { code },
+            // Its standard error says what went wrong.
+            Operation::ReadFile | Operation::WriteFile | Operation::ListFiles => Ended::Failed,
+        },
+        End::Signalled(signal) => Ended::Signalled { signal },
+        End::Failed(_) => Ended::Failed,
+        End::Killed => match stopped {
+            Some(Stopped::TimedOut) => Ended::TimedOut,
+            Some(Stopped::Cancelled) => Ended::Cancelled,
+            // By the kernel, short of memory.
+            None => Ended::Signalled { signal: libc::SIGKILL },
+        },
+    };
+    let (stdout, stdout_dropped_bytes) = stdout.tail.finish();
+    let (mut error_text, stderr_dropped_bytes) = stderr.tail.finish();
+    if let End::Failed(failure) = end {
+        error_text.extend_from_slice(format!("{failure}\n").as_bytes());
+    }
+    ToolOutcome { stdout, stdout_dropped_bytes, stderr: error_text, stderr_dropped_bytes, ..empty(ended) }
+}

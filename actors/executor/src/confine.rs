@@ -1,0 +1,77 @@
+//! What a sandbox's init takes from itself before anything of the person's runs in it.
+
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use nix::sys::resource::{Resource, setrlimit};
+
+use crate::limits::{ADDRESS_SPACE_BYTES, DATA_BYTES, FILE_BYTES, OPEN_FILES, PROCESSES};
+use crate::stage::{DEVICES, SYSTEM};
+use crate::step::{At, Failure, Step};
+
+/// The newest Landlock this code knows; an older kernel enforces what it has.
+const NEWEST: ABI = ABI::V6;
+
+/// Limits of each process in the sandbox; processes of the whole sandbox.
+pub fn limit(cpu_s: u32) -> Result<(), Failure> {
+    for (what, bound) in [
+        (Resource::RLIMIT_CPU, u64::from(cpu_s)),
+        (Resource::RLIMIT_AS, ADDRESS_SPACE_BYTES),
+        (Resource::RLIMIT_DATA, DATA_BYTES),
+        (Resource::RLIMIT_NPROC, PROCESSES),
+        (Resource::RLIMIT_FSIZE, FILE_BYTES),
+        (Resource::RLIMIT_NOFILE, OPEN_FILES),
+        (Resource::RLIMIT_CORE, 0),
+    ] {
+        // A limit that is lower already can't be raised without a capability, and need not be.
+        let (_, hard) = nix::sys::resource::getrlimit(what).at(Step::Limits)?;
+        let bound = bound.min(hard);
+        setrlimit(what, bound, bound).at(Step::Limits)?;
+    }
+    Ok(())
+}
+
+/// File access by Landlock: what the mounts leave open is narrowed once more, and survives a mistake in them.
+pub fn landlock() -> Result<(), Failure> {
+    let status = ruleset().and_then(|rules| rules.restrict_self()).map_err(|_| Failure::new(Step::Landlock, 0))?;
+    match status.ruleset {
+        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+        RulesetStatus::NotEnforced => Err(Failure::new(Step::Landlock, libc::EOPNOTSUPP)),
+    }
+}
+
+fn ruleset() -> Result<RulesetCreated, landlock::RulesetError> {
+    let all = AccessFs::from_all(NEWEST);
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+    let own = all & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(all)?
+        .scope(Scope::from_all(NEWEST))?
+        .create()?;
+    rules = allow(rules, "/", AccessFs::ReadDir.into())?;
+    for name in SYSTEM {
+        rules = allow(rules, &format!("/{name}"), read | AccessFs::Execute)?;
+    }
+    rules = allow(rules, "/etc", read)?;
+    rules = allow(rules, "/proc", read)?;
+    for name in DEVICES {
+        rules = allow(rules, &format!("/dev/{name}"), device)?;
+    }
+    rules = allow(rules, "/tmp", own)?;
+    allow(rules, "/workspace", own)
+}
+
+/// What is not there needs no rule.
+fn allow(
+    rules: RulesetCreated,
+    path: &str,
+    access: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, landlock::RulesetError> {
+    match PathFd::new(path) {
+        Ok(fd) => rules.add_rule(PathBeneath::new(fd, access)),
+        Err(_) => Ok(rules),
+    }
+}

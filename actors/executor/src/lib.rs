@@ -1,0 +1,24 @@
+//! The executor: admitted calls of one principal, each carried out in a disposable sandbox.
+//!
+//! Two processes. The executor ([`serve`], [`action`], [`ledger`]) talks with the gate; it can open nothing and start
+//! nothing. Its maker ([`maker`], [`stage`], [`sandbox`]) makes the sandboxes; it talks with the executor only, in
+//! fixed-size records.
+#![deny(unsafe_code)]
+
+pub mod action;
+pub mod command;
+pub mod confine;
+pub mod files;
+pub mod filter;
+pub mod hands;
+pub mod ledger;
+pub mod limits;
+pub mod maker;
+pub mod pipe;
+pub mod record;
+pub mod sandbox;
+pub mod serve;
+pub mod stage;
+pub mod step;
+mod sys;
+pub mod tail;

@@ -1,0 +1,45 @@
+//! Limits of the executor and its sandboxes. Units last.
+
+/// Actions that run at once.
+pub const RUNNING_MAX: usize = 4;
+/// Actions that wait for one of those to end.
+pub const WAITING_MAX: usize = 16;
+/// Bytes of commands and content in those.
+pub const WAITING_BYTES: usize = 8 << 20;
+/// Results of ended actions that are remembered, to answer a repeated request.
+pub const REMEMBERED_MAX: usize = 64;
+/// Bytes of output in those results.
+pub const REMEMBERED_BYTES: usize = 4 << 20;
+/// A command line or a path: what one argument of a program may hold, less its final zero.
+pub const PAYLOAD_BYTES: usize = (128 << 10) - 1;
+/// Longest wall-clock limit of a command, milliseconds.
+pub const TIMEOUT_MAX_MS: u32 = 3_600_000;
+/// Wall-clock limit of a file operation, milliseconds.
+pub const FILE_OPERATION_MS: u32 = 30_000;
+/// How long the rest of the output may take once every process of a sandbox is gone, milliseconds.
+pub const REST_OF_OUTPUT_MS: u64 = 2_000;
+/// Bytes of output in one message.
+pub const OUTPUT_CHUNK_BYTES: usize = 32 << 10;
+/// Messages that wait to be sent; output beyond that is not streamed (the result has its tail all the same).
+pub const OUTGOING_MAX: usize = 16;
+/// A file that is read whole.
+pub const READ_FILE_BYTES: u64 = 64 << 20;
+/// Names of one directory that are listed.
+pub const LIST_NAMES: usize = 10_000;
+
+/// RLIMIT_AS of each process in a sandbox, bytes.
+pub const ADDRESS_SPACE_BYTES: u64 = 8 << 30;
+/// RLIMIT_DATA of each process in a sandbox, bytes.
+pub const DATA_BYTES: u64 = 2 << 30;
+/// RLIMIT_NPROC of a sandbox, processes and threads.
+pub const PROCESSES: u64 = 256;
+/// RLIMIT_FSIZE, bytes of one file.
+pub const FILE_BYTES: u64 = 1 << 30;
+/// RLIMIT_NOFILE of each process in a sandbox.
+pub const OPEN_FILES: u64 = 1024;
+/// A sandbox's private /tmp, bytes.
+pub const TMP_BYTES: u64 = 256 << 20;
+/// Files in a sandbox's private /tmp.
+pub const TMP_INODES: u64 = 65_536;
+/// The root directory that all sandboxes of an executor share, read-only, bytes.
+pub const ROOT_BYTES: u64 = 1 << 20;

@@ -1,0 +1,79 @@
+//! Pipes to and from a sandbox, for the runtime.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{pipe2, read, write};
+use tokio::io::unix::AsyncFd;
+
+use crate::sys;
+
+/// The executor's end of a pipe.
+#[derive(Debug)]
+pub struct Pipe(AsyncFd<OwnedFd>);
+
+/// Makes a descriptor return rather than wait.
+pub(crate) fn nonblocking(fd: impl AsFd) -> io::Result<()> {
+    let flags = fcntl(&fd, FcntlArg::F_GETFL)?;
+    let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
+    fcntl(&fd, FcntlArg::F_SETFL(flags))?;
+    Ok(())
+}
+
+impl Pipe {
+    /// A pipe that the sandbox writes: (ours, its).
+    ///
+    /// # Errors
+    /// From the kernel.
+    pub fn from_sandbox() -> io::Result<(Pipe, OwnedFd)> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        nonblocking(&read)?;
+        Ok((Pipe(sys::register(read)?), write))
+    }
+
+    /// A pipe that the sandbox reads: (ours, its).
+    ///
+    /// # Errors
+    /// From the kernel.
+    pub fn to_sandbox() -> io::Result<(Pipe, OwnedFd)> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        nonblocking(&write)?;
+        Ok((Pipe(sys::register(write)?), read))
+    }
+
+    /// Reads what there is; 0 at the end. Cancel-safe.
+    ///
+    /// # Errors
+    /// From the kernel.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.0.readable().await?;
+            match read(self.0.get_ref(), buffer) {
+                Ok(length) => return Ok(length),
+                Err(Errno::EAGAIN) => ready.clear_ready(),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Writes all of it. A sandbox that has stopped reading is no error: how it ended says more.
+    ///
+    /// # Errors
+    /// From the kernel.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let mut ready = self.0.writable().await?;
+            match write(self.0.get_ref(), bytes) {
+                Ok(length) => bytes = &bytes[length..],
+                Err(Errno::EAGAIN) => ready.clear_ready(),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EPIPE) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! What executor and maker say to each other, and an init to its maker: fixed-size records, no strings.
+
+use crate::step::{Failure, Step};
+
+/// Bytes of an [`Ask`].
+pub const ASK_BYTES: usize = 24;
+/// Bytes of an [`Answer`].
+pub const ANSWER_BYTES: usize = 24;
+/// Bytes of an [`End`].
+pub const END_BYTES: usize = 8;
+
+/// What a sandbox is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Operation {
+    /// The payload is a command line for the shell.
+    Command = 1,
+    /// The payload is a path; the file goes to standard output.
+    ReadFile = 2,
+    /// The payload is a path; what follows it is the content.
+    WriteFile = 3,
+    /// The payload is a path; the names go to standard output.
+    ListFiles = 4,
+}
+
+impl Operation {
+    fn from_u8(number: u8) -> Option<Operation> {
+        [Operation::Command, Operation::ReadFile, Operation::WriteFile, Operation::ListFiles]
+            .into_iter()
+            .find(|operation| *operation as u8 == number)
+    }
+}
+
+/// Executor to maker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// Make a sandbox. Three descriptors come along: the payload's pipe (its first `payload_bytes` are the command or
+    /// path), standard output, standard error.
+    Run {
+        /// Number of the action.
+        action: u64,
+        /// What it is for.
+        operation: Operation,
+        /// Bytes of the command or path.
+        payload_bytes: u32,
+        /// RLIMIT_CPU of each process, seconds.
+        cpu_s: u32,
+    },
+    /// Kill that sandbox.
+    Kill {
+        /// Number of the action.
+        action: u64,
+    },
+}
+
+impl Ask {
+    /// Its bytes.
+    pub fn to_bytes(self) -> [u8; ASK_BYTES] {
+        let mut bytes = [0; ASK_BYTES];
+        match self {
+            Ask::Run { action, operation, payload_bytes, cpu_s } => {
+                bytes[0] = 1;
+                bytes[1] = operation as u8;
+                bytes[4..8].copy_from_slice(&payload_bytes.to_le_bytes());
+                bytes[8..16].copy_from_slice(&action.to_le_bytes());
+                bytes[16..20].copy_from_slice(&cpu_s.to_le_bytes());
+            }
+            Ask::Kill { action } => {
+                bytes[0] = 2;
+                bytes[8..16].copy_from_slice(&action.to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    /// The record in exactly these bytes; `None` ends the peer.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Ask> {
+        let bytes: &[u8; ASK_BYTES] = bytes.try_into().ok()?;
+        let action = u64::from_le_bytes(bytes[8..16].try_into().ok()?);
+        let ask = match bytes[0] {
+            1 => Ask::Run {
+                action,
+                operation: Operation::from_u8(bytes[1])?,
+                payload_bytes: u32::from_le_bytes(bytes[4..8].try_into().ok()?),
+                cpu_s: u32::from_le_bytes(bytes[16..20].try_into().ok()?),
+            },
+            2 => Ask::Kill { action },
+            _ => return None,
+        };
+        // Reserved bytes are zero: the record is exactly what `to_bytes` would write.
+        (ask.to_bytes() == *bytes).then_some(ask)
+    }
+}
+
+/// How a sandbox ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// With an exit status.
+    Exited(i32),
+    /// By a signal.
+    Signalled(i32),
+    /// A step of its making failed.
+    Failed(Failure),
+    /// Its init was killed, and with it everything.
+    Killed,
+}
+
+impl End {
+    /// Its bytes.
+    pub fn to_bytes(self) -> [u8; END_BYTES] {
+        let (kind, step, value) = match self {
+            End::Exited(code) => (1, 0, code),
+            End::Signalled(signal) => (2, 0, signal),
+            End::Failed(failure) => (3, failure.step as u8, failure.errno),
+            End::Killed => (4, 0, 0),
+        };
+        let mut bytes = [0; END_BYTES];
+        bytes[0] = kind;
+        bytes[1] = step;
+        bytes[4..8].copy_from_slice(&value.to_le_bytes());
+        bytes
+    }
+
+    /// The end in exactly these bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<End> {
+        let bytes: &[u8; END_BYTES] = bytes.try_into().ok()?;
+        let value = i32::from_le_bytes(bytes[4..8].try_into().ok()?);
+        match bytes[0] {
+            1 => Some(End::Exited(value)),
+            2 => Some(End::Signalled(value)),
+            3 => Some(End::Failed(Failure::new(Step::from_u8(bytes[1])?, value))),
+            4 => Some(End::Killed),
+            _ => None,
+        }
+    }
+}
+
+/// Maker to executor: every process of that sandbox is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Number of the action.
+    pub action: u64,
+    /// How it ended.
+    pub end: End,
+}
+
+impl Answer {
+    /// Its bytes.
+    pub fn to_bytes(self) -> [u8; ANSWER_BYTES] {
+        let mut bytes = [0; ANSWER_BYTES];
+        bytes[0..8].copy_from_slice(&self.action.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.end.to_bytes());
+        bytes
+    }
+
+    /// The answer in exactly these bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Answer> {
+        let bytes: &[u8; ANSWER_BYTES] = bytes.try_into().ok()?;
+        Some(Answer { action: u64::from_le_bytes(bytes[0..8].try_into().ok()?), end: End::from_bytes(&bytes[8..16])? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_as_they_were() {
+        for ask in [
+            Ask::Run { action: u64::MAX, operation: Operation::WriteFile, payload_bytes: 7, cpu_s: 9 },
+            Ask::Kill { action: 3 },
+        ] {
+            assert_eq!(Ask::from_bytes(&ask.to_bytes()), Some(ask));
+        }
+        for end in [End::Exited(-1), End::Signalled(9), End::Failed(Failure::new(Step::Exec, 2)), End::Killed] {
+            let answer = Answer { action: 5, end };
+            assert_eq!(Answer::from_bytes(&answer.to_bytes()), Some(answer));
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_no_record() {
+        assert_eq!(Ask::from_bytes(&[0; ASK_BYTES]), None);
+        assert_eq!(Ask::from_bytes(&[1; ASK_BYTES - 1]), None);
+        let mut bytes = Ask::Kill { action: 3 }.to_bytes();
+        bytes[23] = 1;
+        assert_eq!(Ask::from_bytes(&bytes), None);
+        bytes = Ask::Kill { action: 3 }.to_bytes();
+        bytes[0] = 3;
+        assert_eq!(Ask::from_bytes(&bytes), None);
+        assert_eq!(End::from_bytes(&[3, 0, 0, 0, 0, 0, 0, 0]), None);
+    }
+}
