@@ -57,10 +57,7 @@ impl Control {
         let (says, to_say) = mpsc::channel(CONTROL_QUEUE);
         let (happens, events) = mpsc::channel(CONTROL_EVENTS);
         tokio::task::spawn_local(attend(packets, to_say, happens));
-        Ok(Control {
-            says,
-            events: Arc::new(Mutex::new(events)),
-        })
+        Ok(Control { says, events: Arc::new(Mutex::new(events)) })
     }
 
     /// Says: sealed, edge in hand, ready for work.
@@ -97,11 +94,7 @@ impl Control {
 type RoleEnd = Packets<FromRole, ToRole>;
 
 /// Says what waits and hears what is told, whichever comes first, until the line or the role ends.
-async fn attend(
-    mut packets: RoleEnd,
-    mut to_say: mpsc::Receiver<FromRole>,
-    happens: mpsc::Sender<ControlEvent>,
-) {
+async fn attend(mut packets: RoleEnd, mut to_say: mpsc::Receiver<FromRole>, happens: mpsc::Sender<ControlEvent>) {
     loop {
         let ended = tokio::select! {
             biased;
@@ -129,24 +122,14 @@ async fn attend(
     }
 }
 
-async fn hear(
-    packets: &RoleEnd,
-    happens: &mpsc::Sender<ControlEvent>,
-    told: ToRole,
-) -> Result<(), PacketError> {
+async fn hear(packets: &RoleEnd, happens: &mpsc::Sender<ControlEvent>, told: ToRole) -> Result<(), PacketError> {
     let event = match told {
         ToRole::Ping { nonce } => return packets.send(&FromRole::Pong { nonce }).await,
         ToRole::Drain { deadline_ms } => ControlEvent::Drain { deadline_ms },
         ToRole::Reload => ControlEvent::Reload,
-        ToRole::TreeDescribed {
-            request,
-            instances,
-            probe,
-        } => ControlEvent::TreeDescribed {
-            request,
-            instances,
-            probe,
-        },
+        ToRole::TreeDescribed { request, instances, probe } => {
+            ControlEvent::TreeDescribed { request, instances, probe }
+        }
         ToRole::Unavailable { place, reason } => ControlEvent::Unavailable { place, reason },
     };
     if happens.try_send(event).is_err() {

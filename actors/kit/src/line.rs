@@ -24,10 +24,9 @@ impl From<PacketError> for LineError {
     fn from(error: PacketError) -> LineError {
         match error {
             PacketError::Closed => LineError::Closed,
-            PacketError::Full
-            | PacketError::Io(_)
-            | PacketError::TooLarge(_)
-            | PacketError::Codec(_) => LineError::Packet(error),
+            PacketError::Full | PacketError::Io(_) | PacketError::TooLarge(_) | PacketError::Codec(_) => {
+                LineError::Packet(error)
+            }
         }
     }
 }
@@ -44,9 +43,7 @@ impl Line {
     /// # Errors
     /// As [`PacketSocket::new`].
     pub fn new(fd: OwnedFd) -> std::io::Result<Line> {
-        Ok(Line {
-            socket: PacketSocket::new(fd)?,
-        })
+        Ok(Line { socket: PacketSocket::new(fd)? })
     }
 
     /// Says: I am sealed.

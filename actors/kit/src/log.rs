@@ -66,18 +66,12 @@ struct State {
 
 impl State {
     fn new(who: String, now: Instant) -> State {
-        State {
-            who,
-            tokens: f64::from(LOG_BURST_LINES),
-            filled: now,
-            dropped: 0,
-        }
+        State { who, tokens: f64::from(LOG_BURST_LINES), filled: now, dropped: 0 }
     }
 
     /// What to write for an event: nothing when lines come too fast, else the line, after a note of what was dropped.
     fn line(&mut self, event: &[u8], now: Instant) -> Option<String> {
-        let refill =
-            now.duration_since(self.filled).as_secs_f64() * f64::from(LOG_LINES_PER_SECOND);
+        let refill = now.duration_since(self.filled).as_secs_f64() * f64::from(LOG_LINES_PER_SECOND);
         self.filled = now;
         self.tokens = (self.tokens + refill).min(f64::from(LOG_BURST_LINES));
         if self.tokens < 1.0 {

@@ -26,9 +26,7 @@ pub enum PacketError {
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The packet is larger than the line allows, or brought more descriptors than one.
-    #[error(
-        "a packet of {0} bytes or with more than one descriptor, neither of which this line allows"
-    )]
+    #[error("a packet of {0} bytes or with more than one descriptor, neither of which this line allows")]
     TooLarge(usize),
     /// The packet is not a message of this line.
     #[error("{0}")]
@@ -58,9 +56,7 @@ impl PacketSocket {
     /// When it is no descriptor that can be waited for, or outside of a runtime.
     pub fn new(fd: OwnedFd) -> io::Result<PacketSocket> {
         make_nonblocking(&fd)?;
-        Ok(PacketSocket {
-            fd: crate::sys::register(fd)?,
-        })
+        Ok(PacketSocket { fd: crate::sys::register(fd)? })
     }
 
     /// Sends one packet, or nothing: never waits.
@@ -120,10 +116,7 @@ impl PacketSocket {
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
-    pub async fn recv_with_fd(
-        &self,
-        buffer: &mut [u8],
-    ) -> Result<(usize, Option<OwnedFd>), PacketError> {
+    pub async fn recv_with_fd(&self, buffer: &mut [u8]) -> Result<(usize, Option<OwnedFd>), PacketError> {
         loop {
             let mut guard = self.fd.readable().await?;
             match crate::sys::recv_fd(self.fd.get_ref(), buffer) {
@@ -151,12 +144,7 @@ impl<Out: Serialize, In: DeserializeOwned> Packets<Out, In> {
     /// # Errors
     /// As [`PacketSocket::new`].
     pub fn new(fd: OwnedFd, limit_bytes: usize) -> io::Result<Self> {
-        Ok(Packets {
-            socket: PacketSocket::new(fd)?,
-            buffer: Vec::new(),
-            limit_bytes,
-            types: PhantomData,
-        })
+        Ok(Packets { socket: PacketSocket::new(fd)?, buffer: Vec::new(), limit_bytes, types: PhantomData })
     }
 
     /// Sends one message, or nothing: never waits.
@@ -164,8 +152,7 @@ impl<Out: Serialize, In: DeserializeOwned> Packets<Out, In> {
     /// # Errors
     /// `Full` when the other end does not read, `Closed` when it is gone, `Codec` when the message is too large.
     pub fn try_send(&self, message: &Out) -> Result<(), PacketError> {
-        self.socket
-            .try_send(&codec::encode(message, self.limit_bytes)?)
+        self.socket.try_send(&codec::encode(message, self.limit_bytes)?)
     }
 
     /// Sends one message as soon as there is room for it. Cancelled, it has sent nothing.
@@ -173,9 +160,7 @@ impl<Out: Serialize, In: DeserializeOwned> Packets<Out, In> {
     /// # Errors
     /// `Closed`, `Codec`, or a failed system call.
     pub async fn send(&self, message: &Out) -> Result<(), PacketError> {
-        self.socket
-            .send(&codec::encode(message, self.limit_bytes)?)
-            .await
+        self.socket.send(&codec::encode(message, self.limit_bytes)?).await
     }
 
     /// Receives one message. Cancel-safe.

@@ -19,9 +19,7 @@ pub(crate) fn sealed_as(row: &'static Row) {
 
 /// Whether this process is the gate, which asks for probes and is never asked.
 pub(crate) fn is_hub() -> bool {
-    SEALED_AS
-        .get()
-        .is_some_and(|row| matches!(row.edge, Edge::Hub { .. }))
+    SEALED_AS.get().is_some_and(|row| matches!(row.edge, Edge::Hub { .. }))
 }
 
 /// The answer that this process owes to a probe, or `None` where nobody may ask it.
@@ -45,9 +43,7 @@ pub fn probe(row: &Row) -> ProbeResult {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     match open("/", flags, Mode::empty()) {
         Ok(_) => ProbeResult::Opened,
-        Err(errno) => ProbeResult::Denied {
-            errno: errno as i32,
-        },
+        Err(errno) => ProbeResult::Denied { errno: errno as i32 },
     }
 }
 

@@ -179,16 +179,11 @@ where
     let missing: Vec<_> = report.missing().collect();
     if !missing.is_empty() {
         let version = report.version;
-        tracing::warn!(
-            "Landlock version {version} of this kernel lacks: {}",
-            missing.join("; ")
-        );
+        tracing::warn!("Landlock version {version} of this kernel lacks: {}", missing.join("; "));
     }
     LocalSet::new().block_on(&runtime, async {
         let sealed = announce(seat).await?;
-        serve(sealed, prepared)
-            .await
-            .map_err(|error| StartError::Serve(error.to_string()))
+        serve(sealed, prepared).await.map_err(|error| StartError::Serve(error.to_string()))
     })
 }
 
@@ -202,11 +197,7 @@ async fn announce(seat: Seat) -> Result<Sealed, StartError> {
         None => None,
     };
     line.say_sealed().await?;
-    Ok(Sealed {
-        seat,
-        line,
-        control,
-    })
+    Ok(Sealed { seat, line, control })
 }
 
 /// The slot from the one argument, and every descriptor that the row declares, each made close-on-exec.
@@ -222,9 +213,7 @@ fn take_seat(row: &'static Row) -> Result<Seat, StartError> {
         let Some(fd) = sys::take_inherited(number) else {
             return Err(by_hand);
         };
-        if number <= fd::CONTROL
-            && !matches!(getsockopt(&fd, sockopt::SockType), Ok(SockType::SeqPacket))
-        {
+        if number <= fd::CONTROL && !matches!(getsockopt(&fd, sockopt::SockType), Ok(SockType::SeqPacket)) {
             // Not ours: left as it was found.
             std::mem::forget(fd);
             return Err(by_hand);
@@ -234,24 +223,15 @@ fn take_seat(row: &'static Row) -> Result<Seat, StartError> {
             .map_err(step("close-on-exec"))?;
         given.insert(fd.as_raw_fd(), fd);
     }
-    Ok(Seat {
-        role: row.role,
-        slot,
-        given: RefCell::new(given),
-    })
+    Ok(Seat { role: row.role, slot, given: RefCell::new(given) })
 }
 
 /// Nothing is open but the null device, the log stream and what the row declares.
 fn check_descriptors(row: &Row) -> Result<(), StartError> {
-    let (most, _) = getrlimit(Resource::RLIMIT_NOFILE)
-        .map_err(|errno| errno.into())
-        .map_err(step("limit of open files"))?;
+    let (most, _) =
+        getrlimit(Resource::RLIMIT_NOFILE).map_err(|errno| errno.into()).map_err(step("limit of open files"))?;
     let most = RawFd::try_from(most).unwrap_or(RawFd::MAX).min(1 << 16);
-    let mut numbers: Vec<RawFd> = row
-        .descriptors
-        .iter()
-        .filter_map(|one| one.number)
-        .collect();
+    let mut numbers: Vec<RawFd> = row.descriptors.iter().filter_map(|one| one.number).collect();
     numbers.sort_unstable();
     let mut from = 3;
     for number in numbers.into_iter().chain([most]) {

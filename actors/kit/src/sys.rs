@@ -23,22 +23,13 @@ pub(crate) fn take_inherited(number: RawFd) -> Option<OwnedFd> {
 
 /// Whether any descriptor in `from..to` is open: one call, whatever the range.
 pub(crate) fn first_open(from: RawFd, to: RawFd) -> io::Result<Option<RawFd>> {
-    let mut asked: Vec<libc::pollfd> = (from..to)
-        .map(|fd| libc::pollfd {
-            fd,
-            events: 0,
-            revents: 0,
-        })
-        .collect();
+    let mut asked: Vec<libc::pollfd> = (from..to).map(|fd| libc::pollfd { fd, events: 0, revents: 0 }).collect();
     // SAFETY: the array lives through the call and its length is given; timeout 0 returns at once.
     let done = unsafe { libc::poll(asked.as_mut_ptr(), asked.len() as libc::nfds_t, 0) };
     if done < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(asked
-        .iter()
-        .find(|one| one.revents & libc::POLLNVAL == 0)
-        .map(|one| one.fd))
+    Ok(asked.iter().find(|one| one.revents & libc::POLLNVAL == 0).map(|one| one.fd))
 }
 
 extern "C" fn end_at_once(_signal: libc::c_int) {
@@ -73,22 +64,13 @@ pub(crate) fn exit_now(status: i32) -> ! {
 pub(crate) fn landlock_version() -> i32 {
     const VERSION: libc::c_uint = 1;
     // SAFETY: asking for the version takes no attribute: null and size 0, as landlock(7) says.
-    let version = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<libc::c_void>(),
-            0usize,
-            VERSION,
-        )
-    };
+    let version =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0usize, VERSION) };
     i32::try_from(version).unwrap_or(0).max(0)
 }
 
 /// One packet and at most one descriptor, close-on-exec. Too many of either is an error, and whatever came is closed.
-pub(crate) fn recv_fd(
-    line: &OwnedFd,
-    buffer: &mut [u8],
-) -> Result<(usize, Option<OwnedFd>), PacketError> {
+pub(crate) fn recv_fd(line: &OwnedFd, buffer: &mut [u8]) -> Result<(usize, Option<OwnedFd>), PacketError> {
     let room = buffer.len();
     let mut control = cmsg_space!([RawFd; 4]);
     let mut slices = [IoSliceMut::new(buffer)];
@@ -103,9 +85,7 @@ pub(crate) fn recv_fd(
             }
         }
     }
-    let cut = received
-        .flags
-        .intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC);
+    let cut = received.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC);
     if cut || received.bytes > room || descriptors.len() > 1 {
         return Err(PacketError::TooLarge(received.bytes));
     }

@@ -75,11 +75,7 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
     ///
     /// # Errors
     /// `Hello` when the peer's is missing, late, or of another schema.
-    pub async fn open(
-        fd: OwnedFd,
-        name: &'static str,
-        limit_bytes: usize,
-    ) -> Result<Self, LinkError> {
+    pub async fn open(fd: OwnedFd, name: &'static str, limit_bytes: usize) -> Result<Self, LinkError> {
         let registered = make_nonblocking(&fd).and_then(|()| crate::sys::register(fd));
         let fd = Arc::new(registered.map_err(|error| LinkError::Io { name, error })?);
         let mut link = Link {
@@ -90,10 +86,7 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
         match tokio::time::timeout(deadline, link.exchange_hello()).await {
             Ok(done) => done?,
             Err(_) => {
-                return Err(LinkError::Hello {
-                    name,
-                    what: "no hello in time",
-                });
+                return Err(LinkError::Hello { name, what: "no hello in time" });
             }
         }
         link.reader.set_limit(limit_bytes);
@@ -102,16 +95,12 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
 
     async fn exchange_hello(&mut self) -> Result<(), LinkError> {
         let name = self.reader.name();
-        let hello: Frame<Out> = Frame::Hello {
-            fingerprint: FINGERPRINT,
-        };
+        let hello: Frame<Out> = Frame::Hello { fingerprint: FINGERPRINT };
         self.writer.send_frame(&hello).await?;
         let what = match self.reader.next_frame().await? {
             Frame::Hello { fingerprint } if fingerprint == FINGERPRINT => return Ok(()),
             Frame::Hello { .. } => "the other end was built from another schema",
-            Frame::Probe { .. } | Frame::Probed { .. } | Frame::Body(_) => {
-                "a message before the hello"
-            }
+            Frame::Probe { .. } | Frame::Probed { .. } | Frame::Body(_) => "a message before the hello",
         };
         Err(self.reader.end(LinkError::Hello { name, what }))
     }
@@ -155,3 +144,6 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
         (self.reader, self.writer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,6 +58,11 @@ impl<In: DeserializeOwned> LinkReader<In> {
         self.limit_bytes = limit_bytes;
     }
 
+    #[cfg(test)]
+    pub(super) fn room_bytes(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
@@ -172,9 +177,8 @@ impl<In: DeserializeOwned> LinkReader<In> {
     async fn wait(&mut self) -> Result<(), LinkError> {
         let partly = self.filled > self.taken;
         let waited = if partly {
-            let deadline = *self
-                .whole_by
-                .get_or_insert_with(|| Instant::now() + Duration::from_millis(FRAME_DEADLINE_MS));
+            let deadline =
+                *self.whole_by.get_or_insert_with(|| Instant::now() + Duration::from_millis(FRAME_DEADLINE_MS));
             match timeout_at(deadline, self.fd.readable()).await {
                 Ok(waited) => waited,
                 Err(_) => {
@@ -196,10 +200,7 @@ impl<In: DeserializeOwned> LinkReader<In> {
     }
 
     fn io(&self, error: io::Error) -> LinkError {
-        LinkError::Io {
-            name: self.name,
-            error,
-        }
+        LinkError::Io { name: self.name, error }
     }
 
     /// Ends the link for a frame that may not come here.

@@ -33,15 +33,7 @@ pub struct LinkWriter<Out> {
 
 impl<Out: Serialize> LinkWriter<Out> {
     pub(super) fn new(fd: Arc<AsyncFd<OwnedFd>>, name: &'static str, limit_bytes: usize) -> Self {
-        LinkWriter {
-            fd,
-            name,
-            limit_bytes,
-            frame: Vec::new(),
-            sent: 0,
-            ended: false,
-            types: PhantomData,
-        }
+        LinkWriter { fd, name, limit_bytes, frame: Vec::new(), sent: 0, ended: false, types: PhantomData }
     }
 
     /// Sends one message. Cancelled, what is left of it goes out before the next.
@@ -60,14 +52,15 @@ impl<Out: Serialize> LinkWriter<Out> {
         self.put(frame).await
     }
 
+    #[cfg(test)]
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.frame.len() - self.sent
+    }
+
     async fn put<T: Serialize>(&mut self, frame: &T) -> Result<(), LinkError> {
         self.finish().await?;
-        codec::frame_into(frame, &mut self.frame, self.limit_bytes).map_err(|error| {
-            LinkError::Codec {
-                name: self.name,
-                error,
-            }
-        })?;
+        codec::frame_into(frame, &mut self.frame, self.limit_bytes)
+            .map_err(|error| LinkError::Codec { name: self.name, error })?;
         self.finish().await
     }
 
@@ -98,9 +91,8 @@ impl<Out: Serialize> LinkWriter<Out> {
                 Err(Errno::EINTR) => {}
                 Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(LinkError::Closed),
                 Err(Errno::EAGAIN) => {
-                    let deadline = *deadline.get_or_insert_with(|| {
-                        Instant::now() + Duration::from_millis(SEND_DEADLINE_MS)
-                    });
+                    let deadline =
+                        *deadline.get_or_insert_with(|| Instant::now() + Duration::from_millis(SEND_DEADLINE_MS));
                     self.wait(deadline).await?;
                 }
                 Err(errno) => return Err(self.io(errno.into())),
@@ -117,17 +109,11 @@ impl<Out: Serialize> LinkWriter<Out> {
                 Ok(())
             }
             Ok(Err(error)) => Err(self.io(error)),
-            Err(_) => Err(self.io(io::Error::new(
-                ErrorKind::TimedOut,
-                "the other end reads nothing",
-            ))),
+            Err(_) => Err(self.io(io::Error::new(ErrorKind::TimedOut, "the other end reads nothing"))),
         }
     }
 
     fn io(&self, error: io::Error) -> LinkError {
-        LinkError::Io {
-            name: self.name,
-            error,
-        }
+        LinkError::Io { name: self.name, error }
     }
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use roles::Row;
 use roles::grant::{ArgRule, ArgTest, SyscallGrant, Width};
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 use syscalls::Sysno;
 
@@ -46,10 +45,7 @@ pub fn answers(row: &Row) -> Result<Vec<BpfProgram>, SealError> {
     for answer in row.answered {
         let errno = answer.errno.unsigned_abs();
         let number = number(row, answer.name)?;
-        by_errno
-            .entry(errno)
-            .or_default()
-            .insert(number, Vec::new());
+        by_errno.entry(errno).or_default().insert(number, Vec::new());
     }
     by_errno
         .into_iter()
@@ -59,10 +55,8 @@ pub fn answers(row: &Row) -> Result<Vec<BpfProgram>, SealError> {
 
 /// Installs a program on every thread of the process.
 pub(super) fn install(program: &BpfProgram) -> Result<(), SealError> {
-    seccompiler::apply_filter_all_threads(program).map_err(|error| SealError::Seccomp {
-        step: "installing a filter",
-        error: error.to_string(),
-    })
+    seccompiler::apply_filter_all_threads(program)
+        .map_err(|error| SealError::Seccomp { step: "installing a filter", error: error.to_string() })
 }
 
 fn compile(
@@ -72,19 +66,13 @@ fn compile(
 ) -> Result<BpfProgram, SealError> {
     SeccompFilter::new(rules, otherwise, on_match, TargetArch::x86_64)
         .and_then(BpfProgram::try_from)
-        .map_err(|error| SealError::Seccomp {
-            step: "compiling a filter",
-            error: error.to_string(),
-        })
+        .map_err(|error| SealError::Seccomp { step: "compiling a filter", error: error.to_string() })
 }
 
 fn number(row: &Row, name: &'static str) -> Result<i64, SealError> {
     name.parse::<Sysno>()
         .map(|known| i64::from(known.id()))
-        .map_err(|()| SealError::UnknownSyscall {
-            row: row.name,
-            name,
-        })
+        .map_err(|()| SealError::UnknownSyscall { row: row.name, name })
 }
 
 /// `None` for a grant of any arguments.
@@ -96,12 +84,7 @@ fn rule(grant: &SyscallGrant) -> Result<Option<SeccompRule>, SealError> {
         step: "compiling a rule",
         error: format!("{}: {error}", grant.name),
     };
-    let conditions = grant
-        .args
-        .iter()
-        .map(condition)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
+    let conditions = grant.args.iter().map(condition).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     SeccompRule::new(conditions).map(Some).map_err(failed)
 }
 
@@ -112,8 +95,51 @@ fn condition(rule: &ArgRule) -> Result<SeccompCondition, seccompiler::BackendErr
     };
     match rule.test {
         ArgTest::Is(value) => SeccompCondition::new(rule.arg, width, SeccompCmpOp::Eq, value),
-        ArgTest::Masked { mask, value } => {
-            SeccompCondition::new(rule.arg, width, SeccompCmpOp::MaskedEq(mask), value)
+        ArgTest::Masked { mask, value } => SeccompCondition::new(rule.arg, width, SeccompCmpOp::MaskedEq(mask), value),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use roles::Role;
+
+    use super::*;
+
+    /// Every role; the launcher has no list.
+    fn rows() -> impl Iterator<Item = &'static Row> {
+        Role::ALL.into_iter().skip(1).map(Role::row)
+    }
+
+    #[test]
+    fn every_row_compiles_and_every_name_exists() {
+        for row in rows() {
+            let allowed = allow_list(row).unwrap_or_else(|error| panic!("{error}"));
+            assert!(allowed.len() > 50, "{}", row.name);
+            answers(row).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_an_error() {
+        const GRANTS: &[&[SyscallGrant]] = &[&[roles::rows::common::any("opena", "test")]];
+        let row = Row { syscalls: GRANTS, ..*Role::Brain.row() };
+        let error = allow_list(&row).unwrap_err().to_string();
+        assert!(error.contains("`brain`") && error.contains("`opena`"));
+    }
+
+    #[test]
+    fn compiling_takes_no_time_to_speak_of() {
+        for row in rows() {
+            let fastest = (0..20).map(|_| {
+                let start = Instant::now();
+                allow_list(row).unwrap();
+                start.elapsed()
+            });
+            let fastest = fastest.min().unwrap();
+            assert!(fastest < Duration::from_millis(1), "{}: {fastest:?}", row.name);
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use roles::Row;
 use roles::grant::{Access, FileGrant, Landlock, Network, Until};
@@ -31,10 +31,7 @@ pub struct LandlockReport {
 impl LandlockReport {
     /// What this kernel's Landlock can't do.
     pub fn missing(self) -> impl Iterator<Item = &'static str> {
-        MISSING_SINCE
-            .into_iter()
-            .filter(move |(since, _)| *since > self.version)
-            .map(|(_, what)| what)
+        MISSING_SINCE.into_iter().filter(move |(since, _)| *since > self.version).map(|(_, what)| what)
     }
 }
 
@@ -47,9 +44,7 @@ pub(super) fn restrict(row: &Row, version: LandlockVersion) -> Result<LandlockRe
         Landlock::Full => true,
         Landlock::WithoutFiles { .. } => false,
     };
-    let report = LandlockReport {
-        version: usable(version),
-    };
+    let report = LandlockReport { version: usable(version) };
     if report.version == 0 {
         return Err(SealError::NoLandlock);
     }
@@ -61,31 +56,23 @@ pub(super) fn restrict(row: &Row, version: LandlockVersion) -> Result<LandlockRe
     }
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     if with_files {
-        ruleset = ruleset
-            .handle_access(AccessFs::from_all(abi))
-            .map_err(at("handling files"))?;
+        ruleset = ruleset.handle_access(AccessFs::from_all(abi)).map_err(at("handling files"))?;
     }
     if !net.is_empty() {
         ruleset = ruleset.handle_access(net).map_err(at("handling network"))?;
     }
     if !scope.is_empty() {
-        ruleset = ruleset
-            .scope(scope)
-            .map_err(at("handling signals and abstract sockets"))?;
+        ruleset = ruleset.scope(scope).map_err(at("handling signals and abstract sockets"))?;
     }
     let mut created = ruleset.create().map_err(at("making the ruleset"))?;
     if with_files {
         for grant in row.files.iter().filter(|grant| grant.until == Until::Exit) {
             if let Some(rule) = rule(grant, abi)? {
-                created = created
-                    .add_rule(rule)
-                    .map_err(at(&format!("allowing {}", grant.inside)))?;
+                created = created.add_rule(rule).map_err(at(&format!("allowing {}", grant.inside)))?;
             }
         }
     }
-    let status = created
-        .restrict_self()
-        .map_err(at("restricting this process"))?;
+    let status = created.restrict_self().map_err(at("restricting this process"))?;
     match status.ruleset {
         RulesetStatus::FullyEnforced => Ok(report),
         RulesetStatus::PartiallyEnforced | RulesetStatus::NotEnforced => Err(SealError::Landlock {
@@ -122,10 +109,7 @@ fn rule(grant: &FileGrant, abi: ABI) -> Result<Option<PathBeneath<PathFd>>, Seal
             return Ok(None);
         }
         Err(error) => {
-            return Err(SealError::Landlock {
-                step: format!("looking at {}", grant.inside),
-                error: error.to_string(),
-            });
+            return Err(SealError::Landlock { step: format!("looking at {}", grant.inside), error: error.to_string() });
         }
     };
     let opened = PathFd::new(path).map_err(at(&format!("opening {}", grant.inside)))?;
@@ -133,9 +117,7 @@ fn rule(grant: &FileGrant, abi: ABI) -> Result<Option<PathBeneath<PathFd>>, Seal
     if !kind.is_dir() {
         rights &= AccessFs::from_file(abi);
     }
-    Ok(Some(
-        PathBeneath::new(opened, rights).set_compatibility(CompatLevel::HardRequirement),
-    ))
+    Ok(Some(PathBeneath::new(opened, rights).set_compatibility(CompatLevel::HardRequirement)))
 }
 
 fn rights(access: Access) -> BitFlags<AccessFs> {
@@ -161,8 +143,5 @@ fn rights(access: Access) -> BitFlags<AccessFs> {
 
 fn at<E: std::fmt::Display>(step: &str) -> impl FnOnce(E) -> SealError {
     let step = step.to_string();
-    move |error| SealError::Landlock {
-        step,
-        error: error.to_string(),
-    }
+    move |error| SealError::Landlock { step, error: error.to_string() }
 }

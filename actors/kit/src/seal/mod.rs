@@ -102,12 +102,6 @@ fn one_thread() -> Result<(), SealError> {
 }
 
 fn no_way_back() -> Result<(), SealError> {
-    nix::sys::prctl::set_no_new_privs().map_err(|error| SealError::Attribute {
-        step: "no new privileges",
-        error,
-    })?;
-    nix::sys::prctl::set_dumpable(false).map_err(|error| SealError::Attribute {
-        step: "not dumpable",
-        error,
-    })
+    nix::sys::prctl::set_no_new_privs().map_err(|error| SealError::Attribute { step: "no new privileges", error })?;
+    nix::sys::prctl::set_dumpable(false).map_err(|error| SealError::Attribute { step: "not dumpable", error })
 }
