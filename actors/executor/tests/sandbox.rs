@@ -8,17 +8,22 @@ use std::process::ExitCode;
 mod sandbox_cases;
 
 use sandbox_cases::bench::bench;
+use sandbox_cases::failures;
 use sandbox_cases::world::World;
 
 fn main() -> ExitCode {
-    let world = match World::new() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let one_call = wanted.iter().any(|name| name == failures::ONE_CALL);
+    let world = match World::new(!one_call) {
         Ok(world) => world,
         Err(why) => {
             eprintln!("the sandbox tests can't run: {why}");
             return ExitCode::FAILURE;
         }
     };
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    if one_call {
+        return ExitCode::from(u8::from(world.block_on(failures::one_call(&world)).is_err()));
+    }
     if wanted.iter().any(|name| name == "bench") {
         return bench(&world);
     }

@@ -4,6 +4,10 @@ use std::pin::Pin;
 
 pub mod basics;
 pub mod bench;
+pub mod confinement;
+pub mod failures;
+pub mod files;
+pub mod limits;
 pub mod world;
 
 use world::World;
@@ -27,7 +31,47 @@ macro_rules! cases {
 }
 
 pub fn all() -> Vec<Case> {
-    cases![basics::a_command_runs_in_the_workspace]
+    cases![
+        basics::a_command_finds_its_workspace_and_nothing_of_ours,
+        basics::standard_input_is_empty,
+        basics::exit_statuses_and_signals_are_told,
+        basics::output_and_errors_are_apart_and_binary_output_is_kept,
+        basics::output_comes_while_the_command_runs,
+        basics::what_a_command_writes_stays_and_its_tmp_does_not,
+        basics::ordinary_programs_work,
+        basics::each_sandbox_is_fresh,
+        basics::actions_run_at_once_and_do_not_mix,
+        basics::one_too_many_is_refused_by_name,
+        basics::cancelling_kills_it_all,
+        basics::a_command_that_is_too_long_or_has_a_zero_is_refused,
+        limits::a_timeout_kills_daemons_too,
+        limits::the_end_of_a_command_ends_its_daemons,
+        limits::a_fork_bomb_is_bounded,
+        limits::a_flood_of_output_is_cut_to_its_tail,
+        limits::memory_is_bounded,
+        limits::files_descriptors_tmp_and_core_dumps_are_bounded,
+        limits::processor_time_is_bounded,
+        confinement::host_files_are_not_there,
+        confinement::nothing_but_workspace_and_tmp_can_be_written,
+        confinement::devices_are_the_six_harmless_ones,
+        confinement::no_capability_in_any_set,
+        confinement::the_init_is_out_of_reach,
+        confinement::forbidden_calls_are_refused,
+        confinement::calls_of_another_architecture_kill,
+        confinement::sockets_are_of_three_families_and_reach_nobody,
+        confinement::the_hosts_network_is_out_of_reach,
+        confinement::the_hosts_abstract_sockets_are_out_of_reach,
+        confinement::a_server_on_its_own_loopback_works_inside,
+        confinement::setuid_programs_gain_nothing,
+        files::what_is_written_is_read_and_listed,
+        files::a_file_is_replaced_in_one_step_and_keeps_its_mode,
+        files::links_lead_nowhere_outside,
+        files::paths_that_lead_out_are_refused_here_too,
+        files::what_is_no_file_is_named,
+        files::names_are_listed_one_a_line_whatever_they_hold,
+        failures::without_user_namespaces_each_action_says_what_to_do,
+        failures::without_a_workspace_each_action_names_it,
+    ]
 }
 
 /// The case fails with the reason unless the condition holds.

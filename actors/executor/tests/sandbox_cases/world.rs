@@ -30,17 +30,22 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Result<World, String> {
+    /// `change_account`: as root, become an ordinary account first.
+    pub fn new(change_account: bool) -> Result<World, String> {
         let home = std::env::temp_dir().join(format!("chela-sandbox-test-{}", std::process::id()));
         let workspace = home.join("workspace");
         let text = |error: std::io::Error| format!("{}: {error}", workspace.display());
         fs::create_dir_all(&workspace).map_err(text)?;
         fs::write(home.join("outside"), "not yours\n").map_err(text)?;
         fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).map_err(text)?;
-        if Uid::effective().is_root() {
+        if change_account && Uid::effective().is_root() {
             become_ordinary(&workspace)?;
         }
-        let plan = Plan { at: PathBuf::from("/mnt"), workspace: workspace.clone() };
+        // The variable is set by the case that wants it missing.
+        let plan = Plan {
+            at: PathBuf::from("/mnt"),
+            workspace: std::env::var_os("CHELA_TEST_WORKSPACE").map_or(workspace.clone(), PathBuf::from),
+        };
         let line = maker::start(&plan).map_err(|error| error.to_string())?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(text)?;
         let hands = {
@@ -73,7 +78,7 @@ impl World {
         self.streamed.borrow_mut().clear();
         let stream = |from_stderr, bytes: &[u8]| {
             let mut streamed = self.streamed.borrow_mut();
-            if streamed.len() < 1000 {
+            if streamed.len() < 20 {
                 streamed.push((from_stderr, bytes.to_vec()));
             }
         };
