@@ -106,10 +106,15 @@ impl Draft<'_> {
         (line, Head { seq, hash })
     }
 
-    /// The body of the entry that accounts for a fragment.
+    /// The body of the entry that accounts for a fragment: all that lies between the entry before and this one, the
+    /// last line break left out.
     pub fn torn_body(fragment: &[u8]) -> Value {
-        serde_json::json!({ "bytes": fragment.len(), "sha256": Hash::of(fragment).to_string() })
+        torn_body(fragment.len() as u64, Hash::of(fragment))
     }
+}
+
+fn torn_body(bytes: u64, hash: Hash) -> Value {
+    serde_json::json!({ "bytes": bytes, "sha256": hash.to_string() })
 }
 
 /// An entry that was read.
@@ -190,8 +195,8 @@ impl Entry {
         Head { seq: self.seq, hash: self.hash }
     }
 
-    /// Whether this entry accounts for that fragment.
-    pub fn accounts_for(&self, fragment: &[u8]) -> bool {
-        self.event == TORN && self.body == Draft::torn_body(fragment)
+    /// Whether this entry accounts for a fragment of so many bytes and that hash.
+    pub fn accounts_for(&self, bytes: u64, hash: Hash) -> bool {
+        self.event == TORN && self.body == torn_body(bytes, hash)
     }
 }

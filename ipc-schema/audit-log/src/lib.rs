@@ -6,8 +6,8 @@
 //! `hash` is SHA-256 over the bytes of the line up to `,"hash"`, and so covers `prev`, the hash of the entry before;
 //! the first entry has number 1 and 64 zeros there. `action` is the highest action number that was given out so far.
 //!
-//! What a crash cut off in the middle of a line stays in the file as a line of its own; the entry behind it
-//! ([`entry::TORN`]) holds its length and hash. So nothing is ever removed, and what is missing can't look like a crash.
+//! What crashes cut off in the middle of a line stays in the file, as lines that are no entries; the entry behind them
+//! ([`entry::TORN`]) holds their length and hash. So nothing is ever removed, and what is missing can't look like a crash.
 //!
 //! The chain alone can't show that whole entries are missing at the end: for that, hold it against a [`Head`] that is
 //! kept elsewhere.

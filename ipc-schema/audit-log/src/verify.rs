@@ -3,7 +3,9 @@
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
-use crate::entry::{BadLine, Entry, Head, STOPPED};
+use sha2::{Digest, Sha256};
+
+use crate::entry::{BadLine, Entry, Hash, Head, STOPPED};
 use crate::limits::{FAULTS_NAMED_MAX, LINE_BYTES_MAX};
 
 /// What is wrong at a place of the log.
@@ -127,13 +129,22 @@ fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
+/// Lines in a row that are no entries: what one crash left, or several before a start could account for them.
+#[derive(Debug)]
+struct Fragment {
+    line: u64,
+    bytes: u64,
+    hash: Sha256,
+    bad: BadLine,
+}
+
 /// A log under examination: lines go in, in order.
 #[derive(Debug)]
 pub struct Chain {
     head: Head,
     recorded: Option<Head>,
     recorded_seen: bool,
-    fragment: Option<(u64, Vec<u8>, BadLine)>,
+    fragment: Option<Fragment>,
     lines: u64,
     report: Report,
 }
@@ -161,14 +172,13 @@ impl Chain {
     /// The next line, without its line break. Returns the entry in it, whatever is wrong with its place.
     pub fn push(&mut self, line: &[u8]) -> Option<Entry> {
         self.lines += 1;
-        let parsed = Entry::parse(line);
-        self.judge_fragment(parsed.as_ref().ok());
-        match parsed {
+        match Entry::parse(line) {
             Err(bad) => {
-                self.fragment = Some((self.lines, line.to_vec(), bad));
+                self.add_fragment(line, bad);
                 None
             }
             Ok(entry) => {
+                self.judge_fragment(Some(&entry));
                 self.judge_place(&entry);
                 self.head = entry.head();
                 self.recorded_seen |= self.recorded == Some(self.head);
@@ -196,22 +206,39 @@ impl Chain {
         self.report
     }
 
+    fn add_fragment(&mut self, line: &[u8], bad: BadLine) {
+        match &mut self.fragment {
+            Some(fragment) => {
+                fragment.bytes += 1 + line.len() as u64;
+                fragment.hash.update(b"\n");
+                fragment.hash.update(line);
+            }
+            None => {
+                self.fragment = Some(Fragment {
+                    line: self.lines,
+                    bytes: line.len() as u64,
+                    hash: Sha256::new_with_prefix(line),
+                    bad,
+                });
+            }
+        }
+    }
+
     /// What stood before this line was no entry: a crash that this one accounts for, or a fault.
     fn judge_fragment(&mut self, next: Option<&Entry>) {
-        let Some((line, fragment, bad)) = self.fragment.take() else {
+        let Some(fragment) = self.fragment.take() else {
             return;
         };
-        if next.is_some_and(|next| next.accounts_for(&fragment)) {
+        let hash = Hash(fragment.hash.finalize().into());
+        if next.is_some_and(|next| next.accounts_for(fragment.bytes, hash)) {
             self.report.torn += 1;
             return;
         }
-        self.fault(
-            line,
-            match bad {
-                BadLine::Form => Fault::NotAnEntry,
-                BadLine::Edited => Fault::Edited,
-            },
-        );
+        let fault = match fragment.bad {
+            BadLine::Form => Fault::NotAnEntry,
+            BadLine::Edited => Fault::Edited,
+        };
+        self.fault(fragment.line, fault);
     }
 
     fn judge_place(&mut self, entry: &Entry) {
