@@ -53,7 +53,7 @@ fn run() -> Result<ExitCode, errors::Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     sanitize::require_root()?;
-    let host = paths::Host::open(&options)?;
+    let host = paths::Host::open(&options.resolve()?)?;
     capabilities::keep_listed()?;
     launcher::Launcher::new(host, manager)?.serve()
 }

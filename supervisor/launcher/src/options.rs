@@ -7,37 +7,49 @@ use roles::Role;
 
 use crate::errors::{Context, Failure, failure};
 
+const DEFAULT_ROOT: &str = "/var/lib/chela";
 const USAGE: &str = "usage: chelad [--root DIR] [--libexec DIR]
   --root DIR     configuration (DIR/etc), state (DIR/var) and sockets (DIR/run); default /var/lib/chela
   --libexec DIR  where the role programs are; default: beside chelad, else ../libexec/chela";
 
 /// Where this Chela lives.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct Options {
-    /// The root directory, absolute.
+    root: Option<PathBuf>,
+    libexec: Option<PathBuf>,
+}
+
+/// The same, absolute.
+pub struct Directories {
     pub root: PathBuf,
-    /// The directory of the role programs, absolute.
+    /// Where the role programs are.
     pub libexec: PathBuf,
 }
 
 /// Reads the command line; `None` when only help was asked for.
 pub fn read() -> Result<Option<Options>, Failure> {
-    let (root, libexec) = match parse(std::env::args_os().skip(1)) {
-        Ok(Some(found)) => found,
+    match parse(std::env::args_os().skip(1)) {
         Ok(None) => {
             println!("{USAGE}");
-            return Ok(None);
+            Ok(None)
         }
+        Ok(given) => Ok(given),
         Err(argument) => {
             let mut refused = failure("command line", argument.display(), "not understood");
-            refused.way_out = USAGE;
             refused.exit_status = 2;
-            return Err(refused);
+            Err(refused.or(USAGE))
         }
-    };
-    let root = root.unwrap_or_else(|| PathBuf::from("/var/lib/chela"));
-    let libexec = libexec.map_or_else(beside_own_program, Ok)?;
-    Ok(Some(Options { root: absolute(&root)?, libexec: absolute(&libexec)? }))
+    }
+}
+
+impl Options {
+    /// Finds the directories.
+    pub fn resolve(self) -> Result<Directories, Failure> {
+        Ok(Directories {
+            root: absolute(&self.root.unwrap_or_else(|| PathBuf::from(DEFAULT_ROOT)))?,
+            libexec: absolute(&self.libexec.map_or_else(beside_own_program, Ok)?)?,
+        })
+    }
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
@@ -55,14 +67,12 @@ fn beside_own_program() -> Result<PathBuf, Failure> {
     Ok(here.join("../libexec/chela"))
 }
 
-type Given = (Option<PathBuf>, Option<PathBuf>);
-
-fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Option<Given>, OsString> {
-    let mut given: Given = (None, None);
+fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Option<Options>, OsString> {
+    let mut given = Options::default();
     while let Some(argument) = arguments.next() {
         let place = match argument.to_str() {
-            Some("--root") => &mut given.0,
-            Some("--libexec") => &mut given.1,
+            Some("--root") => &mut given.root,
+            Some("--libexec") => &mut given.libexec,
             Some("--help" | "-h") => return Ok(None),
             Some(_) | None => return Err(argument),
         };
@@ -75,15 +85,15 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Option<Given>,
 mod tests {
     use super::*;
 
-    fn parsed(words: &[&str]) -> Result<Option<Given>, OsString> {
+    fn parsed(words: &[&str]) -> Result<Option<Options>, OsString> {
         parse(words.iter().map(OsString::from))
     }
 
     #[test]
     fn both_directories_can_be_named() {
         let given = parsed(&["--root", "/a", "--libexec", "b"]);
-        assert_eq!(given, Ok(Some((Some("/a".into()), Some("b".into())))));
-        assert_eq!(parsed(&[]), Ok(Some((None, None))));
+        assert_eq!(given, Ok(Some(Options { root: Some("/a".into()), libexec: Some("b".into()) })));
+        assert_eq!(parsed(&[]), Ok(Some(Options::default())));
         assert_eq!(parsed(&["--root", "x", "--help"]), Ok(None));
     }
 

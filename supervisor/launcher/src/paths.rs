@@ -16,7 +16,7 @@ use roles::grant::Source;
 
 use crate::accounts::Accounts;
 use crate::errors::{Context, Failure, failure};
-use crate::options::Options;
+use crate::options::Directories;
 
 const LOCK: &str = "run/chelad.lock";
 const LISTENER: &str = "run/chela.sock";
@@ -38,14 +38,14 @@ pub struct Host {
 
 impl Host {
     /// Opens everything, or says what is missing. Nothing is created before the lock is held.
-    pub fn open(options: &Options) -> Result<Host, Failure> {
-        enter_root(&options.root)?;
+    pub fn open(directories: &Directories) -> Result<Host, Failure> {
+        enter_root(&directories.root)?;
         let lock = take_lock()?;
-        let programs = open_programs(&options.libexec)?;
+        let programs = open_programs(&directories.libexec)?;
         let accounts = Accounts::load()?;
         make_state_directories()?;
         Ok(Host {
-            libexec: options.libexec.clone(),
+            libexec: directories.libexec.clone(),
             programs,
             audit_log: open_audit_log(&accounts)?,
             accounts,
