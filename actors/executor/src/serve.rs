@@ -34,8 +34,8 @@ pub enum ServeError {
 type Outgoing = mpsc::Sender<Frame<FromExecutor>>;
 
 /// All that actions and edge share.
-struct Desk {
-    hands: Hands,
+pub struct Desk {
+    hands: Rc<Hands>,
     ledger: RefCell<Ledger>,
     cancels: RefCell<BTreeMap<u64, Rc<Notify>>>,
     outgoing: RefCell<Option<Outgoing>>,
@@ -44,20 +44,28 @@ struct Desk {
     idle: Notify,
 }
 
+impl Desk {
+    /// An empty one.
+    pub fn new(hands: Rc<Hands>, control: Option<Control>) -> Rc<Desk> {
+        Rc::new(Desk {
+            hands,
+            ledger: RefCell::default(),
+            cancels: RefCell::default(),
+            outgoing: RefCell::default(),
+            control,
+            draining: Cell::new(false),
+            idle: Notify::new(),
+        })
+    }
+}
+
 /// Serves until told to drain, or until the launcher or the maker is gone.
 ///
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(mut sealed: Sealed, maker: OwnedFd) -> Result<(), ServeError> {
-    let desk = Rc::new(Desk {
-        hands: Hands::new(maker)?,
-        ledger: RefCell::default(),
-        cancels: RefCell::default(),
-        outgoing: RefCell::default(),
-        control: sealed.control.clone(),
-        draining: Cell::new(false),
-        idle: Notify::new(),
-    });
+    let hands = Rc::new(Hands::new(maker)?);
+    let desk = Desk::new(hands, sealed.control.clone());
     let work = async {
         loop {
             let link = sealed.next_edge::<ExecutorWire>().await?;
@@ -94,7 +102,10 @@ async fn drained(desk: &Desk) {
 }
 
 /// One edge's life: returns when the gate's end closes.
-async fn edge(
+///
+/// # Errors
+/// When the gate breaks the edge's rules.
+pub async fn edge(
     desk: &Rc<Desk>,
     mut reader: LinkReader<ToExecutor>,
     writer: LinkWriter<FromExecutor>,

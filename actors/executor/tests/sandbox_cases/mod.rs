@@ -8,6 +8,7 @@ pub mod confinement;
 pub mod failures;
 pub mod files;
 pub mod limits;
+pub mod requests;
 pub mod world;
 
 use world::World;
@@ -69,6 +70,12 @@ pub fn all() -> Vec<Case> {
         files::paths_that_lead_out_are_refused_here_too,
         files::what_is_no_file_is_named,
         files::names_are_listed_one_a_line_whatever_they_hold,
+        requests::an_action_asked_for_twice_is_carried_out_once,
+        requests::actions_beyond_the_limit_wait_their_turn,
+        requests::an_action_outlives_its_edge,
+        requests::cancelling_over_the_edge,
+        requests::what_breaks_the_rules_ends_the_edge,
+        requests::output_streams_before_the_end_and_a_flood_does_not_delay_it,
         failures::without_user_namespaces_each_action_says_what_to_do,
         failures::without_a_workspace_each_action_names_it,
     ]

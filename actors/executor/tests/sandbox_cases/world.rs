@@ -65,6 +65,10 @@ impl World {
         self.tasks.block_on(&self.runtime, future)
     }
 
+    pub fn hands(&self) -> Rc<Hands> {
+        self.hands.clone()
+    }
+
     pub fn workspace(&self) -> &Path {
         &self.workspace
     }
@@ -84,7 +88,11 @@ impl World {
         };
         match carry_out(&self.hands, action, call, cancel, stream).await {
             Ok(outcome) => outcome,
-            Err(error) => panic!("the maker is gone: {error}"),
+            Err(error) => {
+                // Without it no further case can be tried.
+                eprintln!("{error}");
+                std::process::exit(1)
+            }
         }
     }
 

@@ -1,0 +1,148 @@
+//! Requests over a real edge, the test being the gate.
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use executor::serve::{Desk, edge};
+use kit::{Link, LinkError};
+use schema::edge::Wire;
+use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
+use schema::tool::{Admitted, Ended, ToolOutcome};
+use tokio::task::JoinHandle;
+
+use super::world::{World, show};
+use super::{Verdict, ensure};
+
+type Gate = Link<ToExecutor, FromExecutor>;
+
+/// A fresh edge to this desk, and the task that serves it.
+async fn connect(desk: &Rc<Desk>) -> Result<(Gate, JoinHandle<Result<(), LinkError>>), String> {
+    let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
+    let served = serve_on(desk, theirs);
+    let gate = Link::open(OwnedFd::from(ours), ExecutorWire::NAME, ExecutorWire::LIMIT_BYTES).await;
+    Ok((gate.map_err(|error| error.to_string())?, served))
+}
+
+fn serve_on(desk: &Rc<Desk>, end: UnixStream) -> JoinHandle<Result<(), LinkError>> {
+    let desk = desk.clone();
+    tokio::task::spawn_local(async move {
+        let link = Link::open(OwnedFd::from(end), ExecutorWire::NAME, ExecutorWire::LIMIT_BYTES).await?;
+        let (reader, writer) = link.split();
+        edge(&desk, reader, writer).await
+    })
+}
+
+async fn run(gate: &mut Gate, action: u64, command: &str) -> Verdict {
+    let call = Admitted::RunCommand { command: command.to_owned(), timeout_ms: 20_000 };
+    gate.send(&ToExecutor::Run { action, call }).await.map_err(|error| error.to_string())
+}
+
+/// The next end of an action, output skipped.
+async fn finished(gate: &mut Gate) -> Result<(u64, ToolOutcome), String> {
+    loop {
+        let told = tokio::time::timeout(Duration::from_secs(20), gate.recv()).await;
+        match told.map_err(|_| "no end was told in time".to_owned())?.map_err(|error| error.to_string())? {
+            FromExecutor::Finished { action, outcome } => return Ok((action, outcome)),
+            FromExecutor::Output { .. } => {}
+        }
+    }
+}
+
+pub async fn an_action_asked_for_twice_is_carried_out_once(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), None);
+    let (mut gate, _) = connect(&desk).await?;
+    let command = "echo run >>counted; sleep 0.2; wc -l <counted";
+    run(&mut gate, 10_001, command).await?;
+    run(&mut gate, 10_001, command).await?;
+    let (action, first) = finished(&mut gate).await?;
+    ensure(action == 10_001 && first.stdout == b"1\n", || show(&first))?;
+    run(&mut gate, 10_001, command).await?;
+    let (_, again) = finished(&mut gate).await?;
+    ensure(again == first, || show(&again))?;
+    let counted = world.said("cat counted; rm counted").await?;
+    ensure(counted == "run\n", || counted.clone())
+}
+
+pub async fn actions_beyond_the_limit_wait_their_turn(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), None);
+    let (mut gate, _) = connect(&desk).await?;
+    let all = executor::limits::RUNNING_MAX + executor::limits::WAITING_MAX;
+    for action in 0..=all as u64 {
+        run(&mut gate, 20_000 + action, "sleep 0.1; echo done").await?;
+    }
+    let mut refused = Vec::new();
+    for _ in 0..=all {
+        let (action, outcome) = finished(&mut gate).await?;
+        if outcome.stdout != b"done\n" {
+            refused.push((action, outcome.ended));
+        }
+    }
+    ensure(refused == [(20_000 + all as u64, Ended::Failed)], || format!("{refused:?}"))
+}
+
+pub async fn an_action_outlives_its_edge(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), None);
+    let (mut gate, served) = connect(&desk).await?;
+    run(&mut gate, 30_001, "sleep 0.3; echo run >>outlives; wc -l <outlives").await?;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(gate);
+    let ended = served.await.map_err(|error| error.to_string())?;
+    ensure(ended.is_ok(), || format!("{ended:?}"))?;
+    let (mut gate, _) = connect(&desk).await?;
+    run(&mut gate, 30_001, "echo another command").await?;
+    let (action, outcome) = finished(&mut gate).await?;
+    ensure(action == 30_001 && outcome.stdout == b"1\n", || show(&outcome))
+}
+
+pub async fn cancelling_over_the_edge(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), None);
+    let (mut gate, _) = connect(&desk).await?;
+    let started = Instant::now();
+    run(&mut gate, 40_001, "sleep 60").await?;
+    for action in [40_001, 40_002] {
+        gate.send(&ToExecutor::Cancel { action }).await.map_err(|error| error.to_string())?;
+        let (told, outcome) = finished(&mut gate).await?;
+        ensure(told == action && outcome.ended == Ended::Cancelled, || show(&outcome))?;
+    }
+    ensure(started.elapsed() < Duration::from_secs(5), || format!("{:?}", started.elapsed()))?;
+    // The request that was cancelled before it came is not carried out.
+    run(&mut gate, 40_002, "echo late").await?;
+    let (_, outcome) = finished(&mut gate).await?;
+    ensure(outcome.ended == Ended::Cancelled, || show(&outcome))
+}
+
+pub async fn what_breaks_the_rules_ends_the_edge(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), None);
+    let garbage: [&[u8]; 4] = [&[0; 64], &[0xff; 64], b"\x05\0\0\0\x63\x63\x63\x63\x63", b"\x01\0\x40\0"];
+    for bytes in garbage {
+        let (mut ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
+        let served = serve_on(&desk, theirs);
+        ours.write_all(bytes).map_err(|error| error.to_string())?;
+        drop(ours);
+        let ended = tokio::time::timeout(Duration::from_secs(15), served).await;
+        let ended = ended.map_err(|_| format!("{bytes:?} did not end the edge"))?;
+        ensure(matches!(ended, Ok(Err(_))), || format!("{bytes:?}: {ended:?}"))?;
+    }
+    let (mut gate, _) = connect(&desk).await?;
+    run(&mut gate, 50_001, "echo still here").await?;
+    let (_, outcome) = finished(&mut gate).await?;
+    ensure(outcome.stdout == b"still here\n", || show(&outcome))
+}
+
+pub async fn output_streams_before_the_end_and_a_flood_does_not_delay_it(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), None);
+    let (mut gate, _) = connect(&desk).await?;
+    let started = Instant::now();
+    run(&mut gate, 60_001, "echo early; sleep 0.3; head -c 50000000 /dev/zero").await?;
+    let first = gate.recv().await.map_err(|error| error.to_string())?;
+    let early = FromExecutor::Output { action: 60_001, from_stderr: false, bytes: b"early\n".to_vec() };
+    ensure(first == early && started.elapsed() < Duration::from_millis(300), || format!("{first:?}"))?;
+    let (_, outcome) = finished(&mut gate).await?;
+    let total = outcome.stdout.len() as u64 + outcome.stdout_dropped_bytes;
+    ensure(total == 50_000_006 && started.elapsed() < Duration::from_secs(10), || {
+        format!("{total} bytes in {:?}", started.elapsed())
+    })
+}
