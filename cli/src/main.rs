@@ -1,36 +1,27 @@
-//! `chela`: what a person types.
+//! `chela`: what a person types. A file a command; `client` is the way to the gate that they share.
 #![forbid(unsafe_code)]
 
+mod arguments;
+mod ask;
+mod chat;
+mod client;
+mod date;
+mod error;
+mod interrupt;
+mod limits;
+mod log;
+mod options;
+mod paths;
+mod screen;
 mod setup;
+mod status;
+mod tool;
+mod turn;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-/// Chela, a self-hosted assistant that can do no more than its job.
-#[derive(Parser)]
-#[command(name = "chela", version)]
-struct Options {
-    /// Directory of configuration, state and sockets.
-    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/chela")]
-    root: PathBuf,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Make a root directory ready for chelad.
-    Setup(setup::SetupArgs),
-}
+use clap::Parser;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    match &options.command {
-        Command::Setup(args) => setup::run(&options.root, options.json, args),
-    }
+    options::Options::parse().run()
 }

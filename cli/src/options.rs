@@ -1,0 +1,55 @@
+//! The command line: options that every command has, and the commands.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{ask, chat, log, paths, setup, status, tool};
+
+/// Chela, a self-hosted assistant that can do no more than its job.
+///
+/// Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 waits for an approval, 4 the service can't be reached.
+#[derive(Parser)]
+#[command(name = "chela", version)]
+pub struct Options {
+    /// Directory of configuration (DIR/etc), state (DIR/var) and sockets (DIR/run).
+    #[arg(long, global = true, value_name = "DIR", default_value = paths::DEFAULT_ROOT)]
+    root: PathBuf,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Talk, in the terminal.
+    Chat(chat::ChatArgs),
+    /// One question, one answer.
+    Ask(ask::AskArgs),
+    /// One tool call without a model, through the same gate.
+    Tool(tool::ToolArgs),
+    /// Processes, restarts, uptime, memory; exit status 0 when all is ready.
+    Status,
+    /// The audit log: its newest entries, and whether it is intact.
+    Log(log::LogArgs),
+    /// Make a root directory ready for chelad.
+    Setup(setup::SetupArgs),
+}
+
+impl Options {
+    /// Runs the command.
+    pub fn run(&self) -> ExitCode {
+        let (root, json) = (self.root.as_path(), self.json);
+        match &self.command {
+            Command::Chat(args) => chat::run(root, json, args),
+            Command::Ask(args) => ask::run(root, json, args),
+            Command::Tool(args) => tool::run(root, json, args),
+            Command::Status => status::run(root, json),
+            Command::Log(args) => log::run(root, json, args),
+            Command::Setup(args) => setup::run(root, json, args),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! `chela tool`: one tool call without a model, through the same gate.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use schema::edge::local::{FromClient, ToClient};
+use schema::limits::{ARGUMENTS_BYTES, KEY_BYTES, NAME_BYTES};
+use schema::tool::{Decision, Ended, Risk, ToolCall, ToolOutcome, Verdict};
+use serde::Serialize;
+
+use crate::arguments::{Given, from_json, from_pairs, given};
+use crate::client::{Service, unique_id};
+use crate::error::{CliError, WAITS, finish};
+use crate::interrupt::whole_input;
+use crate::screen::{self, Screen};
+
+/// Options of `chela tool`.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  chela tool run_command command='ls -l'\n  chela tool read_file '{\"path\": \"notes.txt\"}'\n  \
+                        echo '{\"path\": \"a.txt\", \"content\": \"hi\"}' | chela tool write_file -"
+)]
+pub struct ToolArgs {
+    /// On whose behalf; needs that principal's consent or root.
+    #[arg(long = "as", value_name = "PRINCIPAL")]
+    principal: Option<String>,
+    /// A call with a key already used returns the first one's result and does nothing again.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Treat the call as coming from a turn that has seen untrusted text.
+    #[arg(long, value_name = "LABEL", value_parser = ["untrusted"])]
+    label: Option<String>,
+    /// Which tool.
+    name: String,
+    /// Its arguments: a JSON object, key=value pairs, or `-` for JSON on standard input.
+    #[arg(value_name = "ARGUMENTS", allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    /// Its number; null when it was not admitted.
+    action: Option<u64>,
+    decision: Verdict,
+    reason: &'a str,
+    rule: &'a str,
+    risk: Risk,
+    effects: Effects,
+    /// Whether what it changed stands; null when nobody knows.
+    committed: Option<bool>,
+    /// Exit status, 128 and the signal's number for a killed command, null when there is none.
+    exit_code: Option<i32>,
+    stdout: String,
+    stderr: String,
+    ms: u32,
+}
+
+/// What it did to files and whom it tried to reach; told once calls are rehearsed.
+#[derive(Serialize, Default)]
+struct Effects {
+    created: Vec<String>,
+    changed: Vec<String>,
+    deleted: Vec<String>,
+    hosts: Vec<String>,
+}
+
+struct Answered {
+    action: u64,
+    decision: Decision,
+    outcome: Option<ToolOutcome>,
+    streamed: bool,
+}
+
+/// Runs it. Status 0 when it was done and went well, 1 when it was refused or failed, 3 when it waits for an approval.
+pub fn run(root: &Path, json: bool, args: &ToolArgs) -> ExitCode {
+    finish("tool", json, tool(root, json, args))
+}
+
+fn tool(root: &Path, json: bool, args: &ToolArgs) -> Result<ExitCode, CliError> {
+    let request = request(args)?;
+    let service = Service::of(root)?;
+    let mut screen = Screen::stdout();
+    let answered = call(&service, &request, &mut screen, json)?;
+    if json {
+        screen::json(&report(&answered));
+    } else {
+        show(&answered, &mut screen);
+    }
+    Ok(status(&answered))
+}
+
+fn request(args: &ToolArgs) -> Result<FromClient, CliError> {
+    let arguments = match given(&args.arguments) {
+        Given::Input => from_json(&whole_input(ARGUMENTS_BYTES)?),
+        Given::Json(text) => from_json(text),
+        Given::Pairs(pairs) => from_pairs(pairs),
+    };
+    let arguments = arguments.map_err(CliError::Usage)?;
+    at_most("the arguments", arguments.len(), ARGUMENTS_BYTES)?;
+    at_most("the tool's name", args.name.len(), NAME_BYTES)?;
+    // Always with a key: a call whose connection broke is asked for again, and must not run twice.
+    let key = match &args.key {
+        Some(key) => key.clone(),
+        None => unique_id()?,
+    };
+    at_most("the key", key.len(), KEY_BYTES)?;
+    Ok(FromClient::Tool {
+        principal: args.principal.clone(),
+        call: ToolCall { name: args.name.clone(), arguments },
+        key: Some(key),
+        untrusted: args.label.is_some(),
+    })
+}
+
+fn at_most(what: &str, bytes: usize, limit: usize) -> Result<(), CliError> {
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!("{what} has {bytes} bytes, the limit is {limit}")))
+}
+
+fn call(service: &Service, request: &FromClient, screen: &mut Screen, json: bool) -> Result<Answered, CliError> {
+    let mut streamed = false;
+    service.request(request, |message| match message {
+        ToClient::ToolOutput { from_stderr, bytes, .. } => {
+            if !json {
+                streamed = true;
+                output(screen, from_stderr, &bytes);
+            }
+            None
+        }
+        ToClient::ToolReport { action, decision, outcome } => Some(Answered { action, decision, outcome, streamed }),
+        ToClient::Text(_)
+        | ToClient::ToolDecided { .. }
+        | ToClient::Replied(_)
+        | ToClient::Status(_)
+        | ToClient::Probed(_)
+        | ToClient::Log(_)
+        | ToClient::Failed { .. } => None,
+    })
+}
+
+fn output(screen: &mut Screen, from_stderr: bool, bytes: &[u8]) {
+    if from_stderr {
+        let text = String::from_utf8_lossy(bytes);
+        // A closed standard error is nobody's to tell.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    } else {
+        screen.bytes(bytes);
+    }
+}
+
+fn show(answered: &Answered, screen: &mut Screen) {
+    let Some(outcome) = &answered.outcome else {
+        let decision = &answered.decision;
+        let verdict = match decision.verdict {
+            Verdict::Allowed => "allowed, but it did not run",
+            Verdict::Asked => "waits for an approval",
+            Verdict::Refused => "refused",
+        };
+        eprintln!("chela tool: {verdict}: {} (rule {}). {}", decision.reason, decision.rule, decision.remedy);
+        return;
+    };
+    if !answered.streamed {
+        for (bytes, from_stderr) in [(&outcome.stdout, false), (&outcome.stderr, true)] {
+            if !bytes.is_empty() {
+                output(screen, from_stderr, bytes);
+            }
+        }
+    }
+    if let Some(how) = unusual(outcome.ended) {
+        eprintln!("chela tool: {how}");
+    }
+}
+
+fn unusual(ended: Ended) -> Option<String> {
+    match ended {
+        Ended::Exited { code: 0 } => None,
+        Ended::Exited { code } => Some(format!("exit status {code}")),
+        Ended::Signalled { signal } => Some(format!("ended by signal {signal}")),
+        Ended::TimedOut => Some("ran into its time limit and was killed".to_owned()),
+        Ended::Cancelled => Some("cancelled".to_owned()),
+        Ended::Failed => Some("could not be carried out".to_owned()),
+        Ended::Unknown => Some("what it did is unknown, and it is not repeated: look before you ask again".to_owned()),
+    }
+}
+
+fn report(answered: &Answered) -> Report<'_> {
+    let decision = &answered.decision;
+    let outcome = answered.outcome.as_ref();
+    let text = |pick: fn(&ToolOutcome) -> &Vec<u8>| {
+        outcome.map_or_else(String::new, |o| String::from_utf8_lossy(pick(o)).into_owned())
+    };
+    Report {
+        action: (answered.action != 0).then_some(answered.action),
+        decision: decision.verdict,
+        reason: &decision.reason,
+        rule: &decision.rule,
+        risk: decision.risk,
+        effects: Effects::default(),
+        committed: outcome.map_or(Some(false), |o| committed(o.ended)),
+        exit_code: outcome.and_then(|o| exit_code(o.ended)),
+        stdout: text(|o| &o.stdout),
+        stderr: text(|o| &o.stderr),
+        ms: outcome.map_or(0, |o| o.ms),
+    }
+}
+
+/// Calls are carried out in the workspace itself so far: what one did before it ended stands.
+fn committed(ended: Ended) -> Option<bool> {
+    match ended {
+        Ended::Exited { .. } | Ended::Signalled { .. } | Ended::TimedOut | Ended::Cancelled => Some(true),
+        Ended::Failed => Some(false),
+        Ended::Unknown => None,
+    }
+}
+
+fn exit_code(ended: Ended) -> Option<i32> {
+    match ended {
+        Ended::Exited { code } => Some(code),
+        Ended::Signalled { signal } => Some(128 + signal),
+        Ended::TimedOut | Ended::Cancelled | Ended::Failed | Ended::Unknown => None,
+    }
+}
+
+fn status(answered: &Answered) -> ExitCode {
+    match (answered.decision.verdict, answered.outcome.as_ref().map(|o| o.ended)) {
+        (Verdict::Asked, _) => ExitCode::from(WAITS),
+        (Verdict::Allowed, Some(Ended::Exited { code: 0 })) => ExitCode::SUCCESS,
+        (Verdict::Allowed | Verdict::Refused, _) => ExitCode::FAILURE,
+    }
+}
