@@ -71,6 +71,7 @@ fn condition(rule: &ArgRule) -> Result<SeccompCondition, seccompiler::BackendErr
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     #[test]
     fn every_name_of_the_table_is_a_system_call_and_both_filters_compile() {

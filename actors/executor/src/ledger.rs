@@ -138,6 +138,7 @@ pub fn failed(why: &str) -> ToolOutcome {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
