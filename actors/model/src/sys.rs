@@ -271,6 +271,12 @@ impl Threads {
         };
         Some(Threads { raw: NonNull::new(raw)?, free: kernels.free_threads })
     }
+
+    /// Lets a context of the engine's own compute with these threads; they must outlive it.
+    pub fn attach(&self, context: NonNull<llama::llama_context>) {
+        // SAFETY: the pool is alive, and the caller's context is.
+        unsafe { llama::llama_attach_threadpool(context.as_ptr(), self.raw.as_ptr(), self.raw.as_ptr()) }
+    }
 }
 
 /// A model's working memory.
@@ -321,8 +327,7 @@ impl Context {
 
     /// Computes with these threads from now on, rather than with new ones for each computation.
     pub fn use_threads(&mut self, threads: &Arc<Threads>) {
-        // SAFETY: both are alive, and the context holds an `Arc` of the threads from now on.
-        unsafe { llama::llama_attach_threadpool(self.raw.as_ptr(), threads.raw.as_ptr(), threads.raw.as_ptr()) }
+        threads.attach(self.raw);
         self.threads = Some(Arc::clone(threads));
     }
 
