@@ -10,7 +10,7 @@ mod ids;
 mod layout;
 mod made;
 mod model;
-pub mod registry;
+mod registry;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -19,8 +19,10 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 pub use errors::SetupError;
-pub use ids::{RANGE_HOLDER, reserved_range};
-pub use model::{DEFAULT_MODEL, DefaultModel, digest_of};
+pub use ids::{RANGE_HOLDER, ranges_of, reserved_range};
+pub use layout::owner_of;
+pub use model::{DEFAULT_MODEL, digest_of};
+pub use registry::{REGISTRY, block_of, read_uids};
 
 /// Options of `chela setup`.
 #[derive(clap::Args, Debug)]

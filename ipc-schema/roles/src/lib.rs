@@ -15,6 +15,7 @@ pub mod invariants;
 pub mod launch;
 pub mod limits;
 pub mod rows;
+pub mod seal;
 
 pub use grant::{Role, Row};
 
