@@ -8,9 +8,6 @@ mod open;
 mod schema_sql;
 mod stored;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};

@@ -133,3 +133,89 @@ pub fn end_of(text: &str) -> Option<TurnEnd> {
         .into_iter()
         .find(|end| end_text(*end) == text)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use schema::edge::memory::{Step, TurnEnd};
+    use schema::label::{Confidentiality, Integrity, Label};
+    use schema::talk::{Completion, CompletionEnd, Usage};
+    use schema::tool::{Decision, Ended, Risk, ToolCall, ToolOutcome, Verdict};
+
+    use super::{end_of, end_text, from_columns, label_of, label_text, to_columns};
+
+    fn call() -> ToolCall {
+        ToolCall { name: "list_files".into(), arguments: "{\"path\":\".\"}".into() }
+    }
+
+    /// Each kind of step, as version 1 writes it. A text that has to change here needs a new version, and a reader for
+    /// this one: these lines are in people's databases.
+    #[test]
+    fn every_kind_of_step_is_written_and_read_as_in_version_1() {
+        let usage = Usage { tokens_in: 1, tokens_cached: 2, tokens_out: 3, model_ms: 4 };
+        let completed = Completion { text: "t".into(), call: Some(call()), ended: CompletionEnd::Length, usage };
+        let decision = Decision {
+            verdict: Verdict::Refused,
+            reason: "a".into(),
+            rule: "b".into(),
+            risk: Risk::High,
+            remedy: "c".into(),
+        };
+        let outcome = ToolOutcome {
+            ended: Ended::Signalled { signal: 9 },
+            stdout: vec![0, 255],
+            stdout_dropped_bytes: 1,
+            stderr: vec![7],
+            stderr_dropped_bytes: 2,
+            ms: 3,
+        };
+        let cases = [
+            (
+                Step::Completed(completed),
+                r#"{"Completed":{"text":"t","call":{"name":"list_files","arguments":"{\"path\":\".\"}"},"ended":"Length","usage":{"tokens_in":1,"tokens_cached":2,"tokens_out":3,"model_ms":4}}}"#,
+            ),
+            (
+                Step::ToolDecided { call: call(), decision, action: 5 },
+                r#"{"ToolDecided":{"call":{"name":"list_files","arguments":"{\"path\":\".\"}"},"decision":{"verdict":"refused","reason":"a","rule":"b","risk":"high","remedy":"c"},"action":5}}"#,
+            ),
+            (
+                Step::ToolFinished { action: 5, outcome },
+                r#"{"ToolFinished":{"action":5,"outcome":{"ended":{"signalled":{"signal":9}},"stdout":[],"stdout_dropped_bytes":1,"stderr":[],"stderr_dropped_bytes":2,"ms":3}}}"#,
+            ),
+            (Step::Crashed { role: "brain".into() }, r#"{"Crashed":{"role":"brain"}}"#),
+        ];
+        for (step, text) in cases {
+            let columns = to_columns(&step).unwrap();
+            assert_eq!(columns.body, text);
+            assert_eq!(from_columns(1, text, columns.stdout, columns.stderr).unwrap(), step);
+        }
+        assert!(from_columns(2, r#"{"Crashed":{"role":"brain"}}"#, None, None).is_err());
+        assert!(from_columns(1, "{", None, None).is_err());
+    }
+
+    #[test]
+    fn an_action_that_no_number_in_the_database_can_hold_is_refused() {
+        let decision = Decision {
+            verdict: Verdict::Allowed,
+            reason: String::new(),
+            rule: String::new(),
+            risk: Risk::Low,
+            remedy: String::new(),
+        };
+        assert!(to_columns(&Step::ToolDecided { call: call(), decision, action: u64::MAX }).is_err());
+    }
+
+    #[test]
+    fn every_label_and_every_end_comes_back() {
+        for integrity in [Integrity::Owner, Integrity::Member, Integrity::Untrusted] {
+            for confidentiality in [Confidentiality::Public, Confidentiality::Private, Confidentiality::Secret] {
+                let label = Label { integrity, confidentiality };
+                assert_eq!(label_of(&label_text(label)), Some(label));
+            }
+        }
+        assert_eq!(label_of("owner"), None);
+        for end in [TurnEnd::Answered, TurnEnd::Failed, TurnEnd::Quarantined, TurnEnd::Cancelled] {
+            assert_eq!(end_of(end_text(end)), Some(end));
+        }
+    }
+}
