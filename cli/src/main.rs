@@ -3,9 +3,11 @@
 
 mod arguments;
 mod ask;
+mod audit;
 mod chat;
 mod client;
 mod date;
+mod doctor;
 mod error;
 mod interrupt;
 mod limits;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{ask, chat, log, paths, setup, status, tool};
+use crate::{ask, audit, chat, doctor, log, paths, setup, status, tool};
 
 /// Chela, a self-hosted assistant that can do no more than its job.
 ///
@@ -35,6 +35,10 @@ enum Command {
     Status,
     /// The audit log: its newest entries, and whether it is intact.
     Log(log::LogArgs),
+    /// Hold each process against the table; exit status 1 on any deviation.
+    Audit(audit::AuditArgs),
+    /// Kernel features, accounts, permissions, model, clock: what is wrong and the fix.
+    Doctor,
     /// Make a root directory ready for chelad.
     Setup(setup::SetupArgs),
 }
@@ -49,6 +53,8 @@ impl Options {
             Command::Tool(args) => tool::run(root, json, args),
             Command::Status => status::run(root, json),
             Command::Log(args) => log::run(root, json, args),
+            Command::Audit(args) => audit::run(root, json, args),
+            Command::Doctor => doctor::run(root, json),
             Command::Setup(args) => setup::run(root, json, args),
         }
     }

@@ -29,10 +29,7 @@ pub fn compare(facts: &Facts, row: &Row, expected: &Expected) -> Vec<Deviation> 
         }
         Processes::None | Processes::Sandboxes { .. } | Processes::Roles { .. } => {}
     }
-    found
-        .into_iter()
-        .map(|what| Deviation { pid: facts.pid, process: facts.kind.name(), what })
-        .collect()
+    found.into_iter().map(|what| Deviation { pid: facts.pid, process: facts.kind.name(), what }).collect()
 }
 
 fn is_launcher(row: &Row) -> bool {
@@ -130,7 +127,8 @@ fn mounts(facts: &Facts, row: &Row, expected: &Expected, found: &mut Vec<String>
     for mount in &facts.mounts {
         let Some(granted) = expected.mounts.get(&mount.point) else {
             let writable = if mount.options.iter().any(|o| o == "rw") { ", writable" } else { "" };
-            found.push(format!("{} is mounted ({}{writable}); the table does not grant it", mount.point, mount.fs_type));
+            found
+                .push(format!("{} is mounted ({}{writable}); the table does not grant it", mount.point, mount.fs_type));
             continue;
         };
         if seen.contains(&&mount.point) {
@@ -139,7 +137,11 @@ fn mounts(facts: &Facts, row: &Row, expected: &Expected, found: &mut Vec<String>
         seen.push(&mount.point);
         for option in granted.options {
             if !mount.options.iter().any(|o| o == option) {
-                found.push(format!("{} is mounted without {option}; the table says {}", mount.point, granted.options.join(",")));
+                found.push(format!(
+                    "{} is mounted without {option}; the table says {}",
+                    mount.point,
+                    granted.options.join(",")
+                ));
             }
         }
         if let (Some(wanted), Some(is)) = (granted.identity, mount.identity)

@@ -52,7 +52,8 @@ fn wrong(descriptor: &Fd, row: &Row, expected: &Expected) -> Option<String> {
 
 /// The launcher keeps copies of what it made; nobody else does.
 fn shared(with: &[Peer], row: &Row) -> Option<String> {
-    let strangers: Vec<Peer> = with.iter().copied().filter(|p| !matches!(p, Peer::Member(k) if is_launcher(*k))).collect();
+    let strangers: Vec<Peer> =
+        with.iter().copied().filter(|p| !matches!(p, Peer::Member(k) if is_launcher(*k))).collect();
     (row.role != Role::Launcher && !strangers.is_empty())
         .then(|| format!("a socket that [{}] holds too; each end is one process's", names(&strangers)))
 }
@@ -125,7 +126,9 @@ fn may_write(access: Access) -> bool {
 
 fn socket(number: i32, family: &Family, peers: &[Peer], row: &Row, expected: &Expected) -> Option<String> {
     match family {
-        Family::Inet { protocol, listening: true } => Some(format!("a {protocol} socket that listens; no role listens")),
+        Family::Inet { protocol, listening: true } => {
+            Some(format!("a {protocol} socket that listens; no role listens"))
+        }
         Family::Inet { protocol, listening: false } => match row.network {
             Network::Egress { .. } => None,
             Network::None | Network::Unused { .. } => Some(format!("a {protocol} socket; the table grants no network")),
@@ -139,19 +142,14 @@ fn socket(number: i32, family: &Family, peers: &[Peer], row: &Row, expected: &Ex
     }
 }
 
-fn unix(
-    number: i32,
-    listening: bool,
-    path: &str,
-    peers: &[Peer],
-    row: &Row,
-    expected: &Expected,
-) -> Option<String> {
+fn unix(number: i32, listening: bool, path: &str, peers: &[Peer], row: &Row, expected: &Expected) -> Option<String> {
     let on_listener = expected.listener.as_os_str() == path || expected.listener.ends_with(path);
     if row.role == Role::Launcher {
-        return (listening && !on_listener).then(|| format!("listens on {path}; the table says {}", expected.listener.display()));
+        return (listening && !on_listener)
+            .then(|| format!("listens on {path}; the table says {}", expected.listener.display()));
     }
-    let held_by = |kind: fn(Kind) -> bool| !peers.is_empty() && peers.iter().all(|p| matches!(p, Peer::Member(k) if kind(*k)));
+    let held_by =
+        |kind: fn(Kind) -> bool| !peers.is_empty() && peers.iter().all(|p| matches!(p, Peer::Member(k) if kind(*k)));
     let declared = row.descriptors.iter().find(|d| d.number == Some(number)).map(|d| d.what);
     let fine = match declared {
         Some(DescriptorKind::Line) => !listening && held_by(is_launcher),

@@ -34,7 +34,10 @@ pub fn maker(facts: &Facts, expected: &Expected, executor: &Facts) -> Vec<Deviat
         if let Target::Socket { family, .. } = &descriptor.target
             && *family != Family::UnixOwn
         {
-            found.push(format!("descriptor {}: a socket ({family:?}); a maker has its line to the executor only", descriptor.number));
+            found.push(format!(
+                "descriptor {}: a socket ({family:?}); a maker has its line to the executor only",
+                descriptor.number
+            ));
         }
     }
     as_deviations(facts, found)

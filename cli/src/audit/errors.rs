@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// Other accounts' entries in /proc are closed to anybody but root.
-    #[error("chela audit reads what /proc says about processes of other accounts, which takes root. Run it again with sudo")]
+    #[error(
+        "chela audit reads what /proc says about processes of other accounts, which takes root. Run it again with sudo"
+    )]
     NotRoot,
     /// No chelad on this root.
     #[error(

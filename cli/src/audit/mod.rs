@@ -80,7 +80,8 @@ fn audit(root: &Path, args: &AuditArgs) -> Result<Report, AuditError> {
         }
         std::thread::sleep(PAUSE);
         let again = look(&root, launcher, block)?;
-        let lasting = again.deviations.iter().filter(|deviation| seen.deviations.contains(deviation)).cloned().collect();
+        let lasting =
+            again.deviations.iter().filter(|deviation| seen.deviations.contains(deviation)).cloned().collect();
         seen = Look { deviations: lasting, ..again };
     }
     if !args.no_probe {

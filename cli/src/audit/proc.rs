@@ -58,9 +58,8 @@ pub fn threads(pid: u32) -> Vec<Thread> {
 }
 
 fn parse_thread(status: &str) -> Option<Thread> {
-    let numbers = |key| -> Option<Vec<u32>> {
-        value(status, key)?.split_whitespace().map(|word| word.parse().ok()).collect()
-    };
+    let numbers =
+        |key| -> Option<Vec<u32>> { value(status, key)?.split_whitespace().map(|word| word.parse().ok()).collect() };
     let mut capabilities = [0; CAPABILITY_SETS.len()];
     for (set, name) in capabilities.iter_mut().zip(CAPABILITY_SETS) {
         *set = u64::from_str_radix(value(status, name)?, 16).ok()?;

@@ -67,9 +67,7 @@ fn account(uid: u32) -> String {
 }
 
 fn network(facts: &Facts, own: bool) -> String {
-    let inet = facts.fds.iter().filter(|fd| {
-        matches!(fd.target, Target::Socket { family: Family::Inet { .. }, .. })
-    });
+    let inet = facts.fds.iter().filter(|fd| matches!(fd.target, Target::Socket { family: Family::Inet { .. }, .. }));
     match (own, inet.count()) {
         (true, 0) => "none".to_string(),
         (true, n) => format!("own, {n} sockets"),

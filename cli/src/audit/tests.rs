@@ -89,8 +89,7 @@ fn sound(role: Role) -> (Facts, Expected) {
         children: Vec::new(),
         pss_kib: None,
     };
-    let floor =
-        ExpectedMount { options: &["ro", "nosuid", "nodev", "noexec"], optional: false, identity: None };
+    let floor = ExpectedMount { options: &["ro", "nosuid", "nodev", "noexec"], optional: false, identity: None };
     let expected = Expected {
         ids: Some((UID, UID)),
         filters_base: 0,
@@ -248,12 +247,8 @@ fn below_executor() -> (Facts, Facts, Facts, Expected) {
         shared.iter().map(|(kind, n)| (kind.clone(), if kinds.contains(&kind.as_str()) { 7 } else { *n })).collect()
     };
     let base = Facts { mounts: Vec::new(), fds: Vec::new(), ..executor.clone() };
-    let maker = Facts {
-        kind: Kind::Maker(1),
-        threads: vec![thread(1)],
-        namespaces: own(&["user", "mnt"]),
-        ..base.clone()
-    };
+    let maker =
+        Facts { kind: Kind::Maker(1), threads: vec![thread(1)], namespaces: own(&["user", "mnt"]), ..base.clone() };
     let sandbox = Facts {
         kind: Kind::Sandbox(1),
         threads: vec![thread(2)],

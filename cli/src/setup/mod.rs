@@ -19,9 +19,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 pub use errors::SetupError;
-pub use ids::{RANGE_HOLDER, ranges_of, reserved_range};
+pub use ids::{RANGE_HOLDER, reserved_range};
 pub use layout::owner_of;
-pub use model::{DEFAULT_MODEL, digest_of};
+pub use model::{DEFAULT_MODEL, check as check_model};
 pub use registry::{REGISTRY, block_of, read_uids};
 
 /// Options of `chela setup`.

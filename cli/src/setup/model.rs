@@ -86,7 +86,7 @@ fn find_default() -> Option<PathBuf> {
 }
 
 /// Refuses a file that the model role could not use, and a default model that is not what it should be.
-fn check(file: &Path) -> Result<(), SetupError> {
+pub fn check(file: &Path) -> Result<(), SetupError> {
     let refuse = |problem: String| Err(SetupError::Model { file: file.to_path_buf(), problem });
     let io = |e| SetupError::io("reading the model file", file, e);
     let info = file.metadata().map_err(io)?;
@@ -119,7 +119,7 @@ fn check(file: &Path) -> Result<(), SetupError> {
 }
 
 /// SHA-256 of a file, in hexadecimal digits.
-pub fn digest_of(file: &Path) -> std::io::Result<String> {
+fn digest_of(file: &Path) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
     std::io::copy(&mut File::open(file)?, &mut HashWriter(&mut hasher))?;
     let digest = hasher.finalize();
