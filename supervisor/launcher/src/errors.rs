@@ -43,22 +43,9 @@ pub trait Context<T> {
     fn step(self, step: &'static str, object: impl fmt::Display) -> Result<T, Failure>;
 }
 
-impl<T> Context<T> for Result<T, std::io::Error> {
+impl<T, E: Into<std::io::Error>> Context<T> for Result<T, E> {
     fn step(self, step: &'static str, object: impl fmt::Display) -> Result<T, Failure> {
-        self.map_err(|e| failure(step, object, describe(&e)))
-    }
-}
-
-impl<T> Context<T> for Result<T, Errno> {
-    fn step(self, step: &'static str, object: impl fmt::Display) -> Result<T, Failure> {
-        self.map_err(|e| failure(step, object, e.desc()))
-    }
-}
-
-fn describe(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
+        self.map_err(|e| failure(step, object, errno_of(&e.into()).desc()))
     }
 }
 

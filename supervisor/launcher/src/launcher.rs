@@ -55,7 +55,7 @@ pub struct Launcher {
 enum Ready {
     Signals,
     Status(u64),
-    Line(u64, PollFlags),
+    Line(u64),
 }
 
 impl Launcher {
@@ -92,10 +92,10 @@ impl Launcher {
                 self.host.clean_up();
                 return Ok(ExitCode::from(u8::from(!well)));
             }
-            for ready in self.wait()? {
+            for (ready, flags) in self.wait()? {
                 match ready {
                     Ready::Status(number) => self.read_status(number),
-                    Ready::Line(number, flags) => self.serve_line(number, flags),
+                    Ready::Line(number) => self.serve_line(number, flags),
                     Ready::Signals => self.read_signals()?,
                 }
             }
@@ -105,7 +105,7 @@ impl Launcher {
 
     /// Statuses come first, so that a start is reported before what the role says; signals last, so that a role's last
     /// words are read before it is reaped.
-    fn wait(&self) -> Result<Vec<Ready>, Failure> {
+    fn wait(&self) -> Result<Vec<(Ready, PollFlags)>, Failure> {
         let mut all = Vec::new();
         let mut fds = Vec::new();
         for (number, child) in &self.children {
@@ -118,7 +118,7 @@ impl Launcher {
             if child.is_running() && !child.killed {
                 let mut flags = PollFlags::POLLIN;
                 flags.set(PollFlags::POLLOUT, child.line.waits_for_room());
-                all.push(Ready::Line(*number, PollFlags::empty()));
+                all.push(Ready::Line(*number));
                 fds.push(PollFd::new(child.line.as_fd(), flags));
             }
         }
@@ -128,14 +128,9 @@ impl Launcher {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(e).step("wait for", "lines"),
         }
-        let happened = |fd: &PollFd| fd.revents().unwrap_or(PollFlags::empty());
-        let ready = all.into_iter().zip(&fds).filter(|(_, fd)| !happened(fd).is_empty());
-        Ok(ready
-            .map(|(what, fd)| match what {
-                Ready::Line(number, _) => Ready::Line(number, happened(fd)),
-                Ready::Status(_) | Ready::Signals => what,
-            })
-            .collect())
+        let happened = fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
+        let ready = all.into_iter().zip(happened).filter(|(_, flags)| !flags.is_empty());
+        Ok(ready.collect())
     }
 
     fn until_next_deadline(&self) -> PollTimeout {

@@ -7,23 +7,22 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::socket::SockType;
 use nix::unistd::read;
-use roles::grant::DescriptorKind;
+use roles::Role;
+use roles::grant::{Account, DescriptorKind};
 use roles::launch::{Instance, Refusal, Report};
-use roles::{Role, Row};
 
 use crate::child::{Child, Stage};
 use crate::errors::{Failure, errno_of, failure, say};
 use crate::launcher::{Launcher, Supervisor};
 use crate::line::{Line, pair};
-use crate::spawn::{Plan, STATUS_BYTES, Step, StepFailed, spawn};
+use crate::spawn::{Failed, Plan, STATUS_BYTES, spawn};
 use crate::{log_stream, sys};
 
 impl Launcher {
     /// The supervisor's first start, and each one after its death.
     pub fn start_supervisor_when_due(&mut self) -> Result<(), Failure> {
-        match self.supervisor {
-            Supervisor::Waits(until) if until <= Instant::now() => {}
-            Supervisor::Waits(_) | Supervisor::Runs(_) | Supervisor::Ended(_) => return Ok(()),
+        if !matches!(self.supervisor, Supervisor::Waits(until) if until <= Instant::now()) {
+            return Ok(());
         }
         let who = self.slots.take(Role::Supervisor, 0);
         match self.start(who) {
@@ -54,22 +53,17 @@ impl Launcher {
     pub fn start_asked(&mut self, role: Role, slot: u32) {
         let now_ms = self.born.elapsed().as_millis() as u64;
         let accounts = &self.host.accounts;
-        let has_own_account = matches!(role.row().account, roles::grant::Account::PerSlot { .. });
-        let busy = || {
-            let ids = accounts.of(role, slot);
-            has_own_account && ids.is_some_and(|ids| sys::account_has_process(ids.uid))
-        };
-        let (reason, errno) = match self.slots.admit(role, slot, now_ms, busy) {
+        let own_account = matches!(role.row().account, Account::PerSlot { .. });
+        let busy = || own_account && accounts.of(role, slot).is_some_and(|ids| sys::account_has_process(ids.uid));
+        let started = self.slots.admit(role, slot, now_ms, busy).map(|who| (who, self.start(who)));
+        let (reason, errno) = match started {
+            Ok((_, Ok(()))) => return,
             Err(reason) => (reason, 0),
-            Ok(who) => match self.start(who) {
-                Ok(()) => return,
-                Err(e) => {
-                    self.slots.release(who);
-                    let missing = e.kind() == io::ErrorKind::NotFound;
-                    let reason = if missing { Refusal::FileMissing } else { Refusal::Failed };
-                    (reason, errno_of(&e) as i32)
-                }
-            },
+            Ok((who, Err(e))) => {
+                self.slots.release(who);
+                let missing = e.kind() == io::ErrorKind::NotFound;
+                (if missing { Refusal::FileMissing } else { Refusal::Failed }, errno_of(&e) as i32)
+            }
         };
         say(format_args!("start {}-{slot}: refused: {reason:?}", role.name()));
         self.report(Report::Refused { role, slot, reason, errno }, None);
@@ -82,12 +76,10 @@ impl Launcher {
         let ids = host.accounts.of(who.role, who.slot).ok_or(Errno::ESRCH)?;
         let program = host.programs[who.role as usize].as_ref().ok_or(Errno::ENOENT)?;
         let log = log_stream::open(who)?;
-        let cgroup = match &self.groups {
-            Some(groups) => Some(groups.make(who, &row.limits)?),
-            None => None,
-        };
+        let cgroup = self.groups.as_ref().map(|groups| groups.make(who, &row.limits)).transpose()?;
         let (line, roles_line) = pair(SockType::SeqPacket)?;
         let (control, roles_control) = pair(SockType::SeqPacket)?;
+        let has_control = who.role != Role::Supervisor;
         let given = row.descriptors.iter().filter_map(|descriptor| {
             let fd = match descriptor.what {
                 DescriptorKind::Line => roles_line.as_fd(),
@@ -116,7 +108,7 @@ impl Launcher {
             pid,
             ids,
             line: Line::new(line),
-            control: has_control(row).then_some(control),
+            control: has_control.then_some(control),
             stage: Stage::Starting(status),
             started: Instant::now(),
             cgroup,
@@ -132,7 +124,7 @@ impl Launcher {
         let Stage::Starting(status) = &child.stage else { return };
         let mut record = [0; STATUS_BYTES];
         match read(status, &mut record) {
-            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
             Ok(0) => {
                 child.stage = Stage::Unsealed;
                 let (who, pid) = (child.who, child.pid.as_raw() as u32);
@@ -140,30 +132,18 @@ impl Launcher {
                     self.report(Report::Started { who, pid }, Some(control));
                 }
             }
-            Ok(_) | Err(_) => child.stage = failed_stage(child.who, record),
+            Ok(_) | Err(_) => {
+                let (failed, row) = (Failed::from_bytes(record), child.who.role.row());
+                say(format_args!("start {}: {}", child.name(), failed.describe(row)));
+                let (refusal, errno) = failed.refusal(row);
+                child.stage = Stage::Failed(refusal, errno);
+            }
         }
     }
-}
-
-fn has_control(row: &Row) -> bool {
-    let control = |d: &roles::grant::Descriptor| d.what == DescriptorKind::Control && d.number.is_some();
-    row.descriptors.iter().any(control)
 }
 
 /// A copy of the supervisor's end of a role's control line.
 pub fn clone_control(child: &mut Child) -> Option<OwnedFd> {
     let copy = child.control.as_ref()?.try_clone();
     copy.map_err(|e| child.kill(&format!("copy of its control line: {e}"))).ok()
-}
-
-fn failed_stage(who: Instance, record: [u8; STATUS_BYTES]) -> Stage {
-    let Some(failed) = StepFailed::from_bytes(record) else {
-        say(format_args!("start {}-{}: no word of what failed", who.role.name(), who.slot));
-        return Stage::Failed(Refusal::Failed, 0);
-    };
-    let words = failed.describe(who.role.row());
-    say(format_args!("start {}-{}: {words}", who.role.name(), who.slot));
-    let missing = failed.step == Step::GrantMissing;
-    let refusal = if missing { Refusal::FileMissing } else { Refusal::Failed };
-    Stage::Failed(refusal, failed.errno)
 }

@@ -1,6 +1,8 @@
 //! The real chelad, with puppets in the place of every role: what a cage is made of, by the kernel's word, and what
 //! happens when the launcher, the supervisor, the gate or a role misbehaves or dies. Needs root, and the accounts.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod cases;
 mod puppet;
 mod scene;
