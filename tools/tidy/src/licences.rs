@@ -29,7 +29,17 @@ fn allowed(root: &Path) -> Result<Vec<String>, String> {
 
 fn packages(root: &Path) -> Result<Vec<(String, String)>, String> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["metadata", "--format-version", "1", "--offline", "--locked"]).current_dir(root);
+    cargo
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--offline",
+            "--locked",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
+        .current_dir(root);
     let output = cargo.output().map_err(|e| format!("cargo metadata: {e}"))?;
     if !output.status.success() {
         return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr)));
