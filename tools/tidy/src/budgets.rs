@@ -72,7 +72,7 @@ fn check_crate(root: &Path, manifest: &Path, found: &mut Vec<String>) {
         let lines: usize = files
             .iter()
             .filter_map(|file| fs::read_to_string(file).ok())
-            .map(|source| code_lines(&blank(&source)))
+            .map(|source| code_lines(&blank(without_tests(&source))))
             .sum();
         if usize::try_from(most).is_ok_and(|most| lines > most) {
             found.push(format!("{shown}: {lines} lines of code, lines-max says {most}"));
