@@ -61,7 +61,7 @@ pub struct Audit {
     dirty: bool,
     /// What of an entry was written before writing failed.
     cut: Vec<u8>,
-    /// Actions that had not ended when the gate before this one did: instance of the executor that may have them.
+    /// Actions that have not ended, those of the gate before this one included: the executor instance that has them.
     unfinished: BTreeMap<u64, u64>,
 }
 
@@ -95,9 +95,19 @@ impl Audit {
         self.head
     }
 
-    /// The executor instance that may have an action which the gate before this one left unfinished.
+    /// The executor instance that may have an action which has not ended.
     pub fn instance_of(&self, action: u64) -> Option<u64> {
         self.unfinished.get(&action).copied()
+    }
+
+    /// An action is about to go to that executor instance.
+    pub fn started(&mut self, action: u64, instance: u64) {
+        self.unfinished.insert(action, instance);
+    }
+
+    /// An action has ended.
+    pub fn ended(&mut self, action: u64) {
+        self.unfinished.remove(&action);
     }
 
     /// No action up to this number is given out again.

@@ -3,8 +3,25 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod audit;
+pub mod brains;
+pub mod client;
 pub mod config;
 pub mod decide;
+pub mod events;
+pub mod executors;
+pub mod house;
+pub mod hub;
 pub mod limits;
+pub mod local;
+pub mod memories;
+pub mod models;
+pub mod peer;
+pub mod places;
 pub mod principals;
+pub mod requests;
+pub mod resume;
+pub mod serve;
 pub mod tools;
+pub mod tree;
+pub mod turn;
+pub mod weight;

@@ -1,0 +1,157 @@
+//! Admitted calls: each goes to the executor of its principal, once, and what the executor says of it to the turn.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use kit::{Control, Role};
+use schema::edge::executor::{FromExecutor, ToExecutor};
+use schema::limits::OUTPUT_KEPT_BYTES;
+use schema::tool::{Admitted, ToolOutcome};
+use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant};
+
+use crate::events::{ToolSaid, TurnEvent};
+use crate::limits::{COMMAND_TIMEOUT_MS, TOOL_GRACE_MS, TOOL_STREAM_BYTES_MAX};
+use crate::peer::Peer;
+use crate::places::Places;
+
+/// The executors.
+pub struct Executors {
+    /// Who is there.
+    pub places: Places<ToExecutor>,
+    open: RefCell<BTreeMap<u64, Open>>,
+}
+
+struct Open {
+    slot: u32,
+    turn: mpsc::Sender<TurnEvent>,
+    late: Instant,
+    streamed_bytes: usize,
+    cancelled: bool,
+}
+
+impl Executors {
+    /// Nobody is there yet.
+    pub fn new(control: Control) -> Executors {
+        Executors {
+            places: Places::new(Role::Executor, control),
+            open: RefCell::default(),
+        }
+    }
+
+    /// Sends an action to `peer`; what comes of it goes to `turn`.
+    pub fn run(
+        &self,
+        peer: &Rc<Peer<ToExecutor>>,
+        action: u64,
+        call: Admitted,
+        turn: mpsc::Sender<TurnEvent>,
+    ) {
+        let wall_ms = match &call {
+            Admitted::RunCommand { timeout_ms, .. } => *timeout_ms,
+            Admitted::ReadFile { .. } | Admitted::WriteFile { .. } | Admitted::ListFiles { .. } => {
+                COMMAND_TIMEOUT_MS
+            }
+        };
+        let open = Open {
+            slot: peer.who.slot,
+            turn,
+            late: Instant::now() + Duration::from_millis(u64::from(wall_ms) + TOOL_GRACE_MS),
+            streamed_bytes: 0,
+            cancelled: false,
+        };
+        self.open.borrow_mut().insert(action, open);
+        // One that takes nothing is ended, and its end is told to the turn.
+        let _ = peer.outbox.push(ToExecutor::Run { action, call });
+    }
+
+    /// Asks for the end of an action; its outcome follows.
+    pub fn cancel(&self, action: u64) {
+        let mut all = self.open.borrow_mut();
+        let Some(open) = all.get_mut(&action).filter(|open| !open.cancelled) else {
+            return;
+        };
+        open.cancelled = true;
+        open.late = open.late.min(Instant::now() + Duration::from_millis(TOOL_GRACE_MS));
+        if let Some(peer) = self.places.here(open.slot) {
+            let _ = peer.outbox.push(ToExecutor::Cancel { action });
+        }
+    }
+
+    /// What an executor says: of an action that is open at it, within the limits; in words what is wrong otherwise.
+    pub async fn hear(&self, peer: &Rc<Peer<ToExecutor>>, said: FromExecutor) -> Result<(), String> {
+        let slot = peer.who.slot;
+        let (action, said) = match said {
+            FromExecutor::Output {
+                action,
+                from_stderr,
+                bytes,
+            } => (action, ToolSaid::Output { from_stderr, bytes }),
+            FromExecutor::Finished { action, outcome } => {
+                (action, ToolSaid::Ended(within_limits(outcome)?))
+            }
+        };
+        let turn = {
+            let mut all = self.open.borrow_mut();
+            let open = all.get_mut(&action).filter(|open| open.slot == slot);
+            let Some(open) = open else {
+                return Err("a word on an action that is not open".to_owned());
+            };
+            let turn = open.turn.clone();
+            match &said {
+                ToolSaid::Output { bytes, .. } => {
+                    open.streamed_bytes = open.streamed_bytes.saturating_add(bytes.len());
+                    if open.streamed_bytes > TOOL_STREAM_BYTES_MAX {
+                        // The rest is in its result.
+                        return Ok(());
+                    }
+                }
+                ToolSaid::Ended(_) | ToolSaid::Gone => {
+                    all.remove(&action);
+                }
+            }
+            turn
+        };
+        // Fails when the turn is over.
+        let _ = turn.send(TurnEvent::Tool { action, said }).await;
+        Ok(())
+    }
+
+    /// An instance is gone: the actions that it had are told.
+    pub async fn leave(&self, peer: &Rc<Peer<ToExecutor>>) {
+        let slot = peer.who.slot;
+        self.places.leave(peer);
+        let lost: Vec<(u64, Open)> = self
+            .open
+            .borrow_mut()
+            .extract_if(.., |_, open| open.slot == slot)
+            .collect();
+        for (action, open) in lost {
+            let said = ToolSaid::Gone;
+            let _ = open.turn.send(TurnEvent::Tool { action, said }).await;
+        }
+    }
+
+    /// Whether an action is open in `slot`.
+    pub fn is_busy(&self, slot: u32) -> bool {
+        self.open.borrow().values().any(|open| open.slot == slot)
+    }
+
+    /// Looks at deadlines. Returns those who let an action run far beyond its limit.
+    pub fn tick(&self, idle: Duration, in_use: impl Fn(u32) -> bool) -> Vec<Rc<Peer<ToExecutor>>> {
+        let now = Instant::now();
+        let late = self.open.borrow();
+        let late = late.values().filter(|open| now > open.late);
+        let late = late.filter_map(|open| self.places.here(open.slot)).collect();
+        self.places.tick(idle, |slot| in_use(slot) || self.is_busy(slot));
+        late
+    }
+}
+
+fn within_limits(outcome: ToolOutcome) -> Result<ToolOutcome, String> {
+    if outcome.stdout.len() > OUTPUT_KEPT_BYTES || outcome.stderr.len() > OUTPUT_KEPT_BYTES {
+        return Err("a result beyond its limit".to_owned());
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,137 @@
+//! An action of a turn: decided, numbered, written down, then handed to the executor of the turn's principal, once.
+
+use chela_audit_log::Hash;
+use schema::label::Label;
+use schema::tool::{Admitted, Ended, ToolCall, ToolOutcome};
+use serde_json::json;
+
+use super::all::OpenTurn;
+use super::words::Event;
+use crate::audit::{TOOL_DECIDED, TOOL_MOVED};
+use crate::decide::{self, Decided};
+use crate::hub::Gate;
+use crate::limits::AUDIT_ARGUMENTS_BYTES;
+
+/// Decides a call. When this returns an action, its audit entry is written, and not yet on the disk.
+pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) -> Event {
+    let slot = open.principal.number;
+    let Decided { decision, admitted } = decide::decide(&open.principal, &call, label);
+    let body = |action: u64, instance: u64| {
+        json!({
+            "action": action,
+            "instance": instance,
+            "principal": slot,
+            "turn": open.turn,
+            "tool": clipped(&call.name, AUDIT_ARGUMENTS_BYTES),
+            "arguments": clipped(&call.arguments, AUDIT_ARGUMENTS_BYTES),
+            "arguments_sha256": Hash::of(call.arguments.as_bytes()).to_string(),
+            "verdict": decision.verdict,
+            "rule": decision.rule,
+            "reason": clipped(&decision.reason, AUDIT_ARGUMENTS_BYTES),
+            "risk": decision.risk,
+            "label": label,
+        })
+    };
+    let Some(admitted) = admitted else {
+        gate.note(TOOL_DECIDED, &body(0, 0));
+        return Event::Decided {
+            decision,
+            run: None,
+            reads: Label::NOTHING,
+        };
+    };
+    let reads = match labels(gate, slot, &admitted, label).await {
+        Ok(reads) => reads,
+        Err(reason) => return Event::CannotGoOn(reason),
+    };
+    let instance = match gate.executors.places.peer(slot).await {
+        Ok(peer) => peer.who.number,
+        Err(reason) => return Event::CannotGoOn(reason),
+    };
+    let action = gate.audit.borrow_mut().next_action();
+    let written = gate.audit.borrow_mut().append(TOOL_DECIDED, &body(action, instance));
+    match written {
+        Ok(()) => {
+            gate.audit.borrow_mut().started(action, instance);
+            Event::Decided {
+                decision,
+                run: Some((action, admitted)),
+                reads,
+            }
+        }
+        Err(error) => Event::CannotGoOn(error.to_string()),
+    }
+}
+
+/// What the call reads; what it writes to has the turn's label from here on.
+async fn labels(gate: &Gate, slot: u32, call: &Admitted, label: Label) -> Result<Label, String> {
+    let reads = gate.house.workspace(&gate.memories, slot).await?;
+    match call {
+        Admitted::RunCommand { .. } | Admitted::WriteFile { .. } => {
+            gate.house.taint(&gate.memories, slot, label).await?;
+        }
+        Admitted::ReadFile { .. } | Admitted::ListFiles { .. } => {}
+    }
+    Ok(reads)
+}
+
+/// Hands an action, whose decision is on the disk, to the executor. If that is another instance than was written down
+/// (which never got it), this is written down first.
+pub async fn start(gate: &Gate, open: &OpenTurn, action: u64, call: Admitted) -> Result<(), String> {
+    let peer = gate.executors.places.peer(open.principal.number).await?;
+    let instance = peer.who.number;
+    if gate.audit.borrow().instance_of(action) != Some(instance) {
+        let body = json!({ "action": action, "instance": instance });
+        let written = gate.audit.borrow_mut().append(TOOL_MOVED, &body);
+        written.map_err(|error| error.to_string())?;
+        gate.audit.borrow_mut().started(action, instance);
+        gate.sync_audit()?;
+    }
+    gate.executors.run(&peer, action, call, open.inbox.clone());
+    Ok(())
+}
+
+/// Goes on with an action that a gate before this one decided: only with the executor that may have it, which carries an
+/// action out once. False when nobody can know what became of it.
+pub async fn rejoin(
+    gate: &Gate,
+    open: &OpenTurn,
+    action: u64,
+    call: &ToolCall,
+    label: Label,
+) -> bool {
+    let Some(instance) = gate.audit.borrow().instance_of(action) else {
+        return false;
+    };
+    let Some(admitted) = decide::decide(&open.principal, call, label).admitted else {
+        return false;
+    };
+    match gate.executors.places.peer(open.principal.number).await {
+        Ok(peer) if peer.who.number == instance => {
+            gate.executors.run(&peer, action, admitted, open.inbox.clone());
+            true
+        }
+        Ok(_) | Err(_) => false,
+    }
+}
+
+/// The outcome of an action that no executor ever got.
+pub fn never_started(reason: &str) -> ToolOutcome {
+    ToolOutcome {
+        ended: Ended::Failed,
+        stdout: Vec::new(),
+        stdout_dropped_bytes: 0,
+        stderr: reason.as_bytes().to_vec(),
+        stderr_dropped_bytes: 0,
+        ms: 0,
+    }
+}
+
+/// The text, cut at a character's end.
+pub fn clipped(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
