@@ -1,6 +1,7 @@
 //! `chela`: what a person types. A file a command; `client` is the way to the gate that they share.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod arguments;
 mod ask;
 mod audit;

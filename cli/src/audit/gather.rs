@@ -5,9 +5,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Group, User};
 use roles::account::{IdBlock, Resolved, account_of};
 use roles::grant::{Access, FileGrant, Row, Source};
+
+use crate::accounts;
 
 use super::facts::{Expected, ExpectedMount, Facts, Family, Fd, Kind, Target};
 use super::proc;
@@ -109,10 +110,7 @@ impl Host {
         match account_of(row.role, slot, self.block)? {
             Resolved::Root => Some((0, 0)),
             Resolved::Id(id) => Some((id, id)),
-            Resolved::Named(name) => {
-                let user = User::from_name(name).ok().flatten()?;
-                Some((user.uid.as_raw(), Group::from_name(name).ok().flatten()?.gid.as_raw()))
-            }
+            Resolved::Named(name) => accounts::by_name(name).map(|account| (account.uid, account.gid)),
         }
     }
 

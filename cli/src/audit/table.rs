@@ -1,6 +1,5 @@
 //! The process table: what each process of the tree has, from the kernel.
 
-use nix::unistd::{Uid, User};
 use serde::Serialize;
 
 use super::compare::{SECCOMP_FILTER, names_of};
@@ -60,10 +59,7 @@ pub fn line(facts: &Facts, launcher: &Facts) -> Line {
 }
 
 fn account(uid: u32) -> String {
-    match User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => user.name,
-        Ok(None) | Err(_) => uid.to_string(),
-    }
+    crate::accounts::by_uid(uid).map_or_else(|| uid.to_string(), |account| account.name)
 }
 
 fn network(facts: &Facts, own: bool) -> String {

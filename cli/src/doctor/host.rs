@@ -2,11 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nix::unistd::User;
 use roles::grant::Account;
 
 use super::Check;
-use crate::setup;
+use crate::{accounts, setup};
 
 /// 2025-01-01: no clock that is right shows an earlier time.
 const EARLIEST_S: u64 = 1_735_689_600;
@@ -14,7 +13,7 @@ const EARLIEST_S: u64 = 1_735_689_600;
 /// Every check of the host.
 pub fn checks() -> Vec<Check> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    vec![accounts(&missing_accounts()), range(), clock(now)]
+    vec![judge_accounts(&missing_accounts()), range(), clock(now)]
 }
 
 fn missing_accounts() -> Vec<&'static str> {
@@ -22,11 +21,11 @@ fn missing_accounts() -> Vec<&'static str> {
         Account::Named { name, .. } => Some(name),
         Account::Root { .. } | Account::PerSlot { .. } => None,
     });
-    let there = |name: &&str| User::from_name(name).ok().flatten().is_some();
+    let there = |name: &&str| accounts::by_name(name).is_some();
     named.chain([setup::RANGE_HOLDER]).filter(|name| !there(name)).collect()
 }
 
-fn accounts(missing: &[&str]) -> Check {
+fn judge_accounts(missing: &[&str]) -> Check {
     match missing {
         [] => Check::ok("accounts", "every account of the table"),
         missing => Check::missing(
@@ -61,7 +60,7 @@ mod tests {
     fn a_clock_before_its_time_and_a_missing_account_are_found() {
         assert_eq!(clock(0).state, State::Missing);
         assert_eq!(clock(EARLIEST_S).state, State::Ok);
-        let check = accounts(&["chela-gate"]);
+        let check = judge_accounts(&["chela-gate"]);
         assert!(check.state == State::Missing && check.found.contains("chela-gate"), "{check:?}");
     }
 }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use nix::unistd::{Group, User, getuid};
+use nix::unistd::getuid;
 use roles::account::IdBlock;
 use roles::grant::Account;
 
 use super::SetupError;
+use crate::accounts;
 
 /// The account in whose name ids are reserved. Nothing runs as it.
 pub const RANGE_HOLDER: &str = "chela-range";
@@ -36,10 +37,8 @@ pub fn role_accounts() -> Result<RoleGroups, SetupError> {
 }
 
 fn group_of(name: &str) -> Result<u32, SetupError> {
-    let missing = || SetupError::NoAccount { name: name.to_string() };
-    let user = User::from_name(name).ok().flatten().ok_or_else(missing)?;
-    let group = Group::from_gid(user.gid).ok().flatten().ok_or_else(missing)?;
-    Ok(group.gid.as_raw())
+    let account = accounts::by_name(name).ok_or_else(|| SetupError::NoAccount { name: name.to_string() })?;
+    Ok(account.gid)
 }
 
 /// The range that both /etc/subuid and /etc/subgid reserve for [`RANGE_HOLDER`].

@@ -152,12 +152,7 @@ pub fn owner_of(gate: &Path) -> Result<u32, SetupError> {
 /// The account's name where it is plain, else `owner`.
 fn owner_name(uid: u32) -> String {
     let plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    nix::unistd::User::from_uid(uid.into())
-        .ok()
-        .flatten()
-        .map(|user| user.name)
-        .filter(plain)
-        .unwrap_or_else(|| "owner".to_string())
+    crate::accounts::by_uid(uid).map(|account| account.name).filter(plain).unwrap_or_else(|| "owner".to_string())
 }
 
 #[cfg(test)]

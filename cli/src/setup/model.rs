@@ -76,8 +76,8 @@ fn find_default() -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let sudoer = std::env::var("SUDO_USER")
         .ok()
-        .and_then(|name| nix::unistd::User::from_name(&name).ok().flatten())
-        .map(|user| user.dir.join(".cache"));
+        .and_then(|name| crate::accounts::by_name(&name))
+        .map(|account| account.home.join(".cache"));
     [cache, home, sudoer, Some("/usr/share".into())]
         .into_iter()
         .flatten()
