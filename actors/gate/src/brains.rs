@@ -22,10 +22,7 @@ pub struct Brain {
 impl Brain {
     /// A fresh spare.
     pub fn new(peer: Rc<Peer<ToBrain>>) -> Brain {
-        Brain {
-            peer,
-            turn: RefCell::default(),
-        }
+        Brain { peer, turn: RefCell::default() }
     }
 
     /// Who it is.

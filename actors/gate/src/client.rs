@@ -27,11 +27,7 @@ enum Request {
 impl Client {
     /// A connection without a request.
     pub fn new(uid: u32, outbox: Outbox<ToClient>) -> Client {
-        Client {
-            uid,
-            outbox,
-            request: RefCell::new(Request::None),
-        }
+        Client { uid, outbox, request: RefCell::new(Request::None) }
     }
 
     /// Opens a request; false when one is open already.

@@ -34,25 +34,14 @@ struct Open {
 impl Executors {
     /// Nobody is there yet.
     pub fn new(control: Control) -> Executors {
-        Executors {
-            places: Places::new(Role::Executor, control),
-            open: RefCell::default(),
-        }
+        Executors { places: Places::new(Role::Executor, control), open: RefCell::default() }
     }
 
     /// Sends an action to `peer`; what comes of it goes to `turn`.
-    pub fn run(
-        &self,
-        peer: &Rc<Peer<ToExecutor>>,
-        action: u64,
-        call: Admitted,
-        turn: mpsc::Sender<TurnEvent>,
-    ) {
+    pub fn run(&self, peer: &Rc<Peer<ToExecutor>>, action: u64, call: Admitted, turn: mpsc::Sender<TurnEvent>) {
         let wall_ms = match &call {
             Admitted::RunCommand { timeout_ms, .. } => *timeout_ms,
-            Admitted::ReadFile { .. } | Admitted::WriteFile { .. } | Admitted::ListFiles { .. } => {
-                COMMAND_TIMEOUT_MS
-            }
+            Admitted::ReadFile { .. } | Admitted::WriteFile { .. } | Admitted::ListFiles { .. } => COMMAND_TIMEOUT_MS,
         };
         let open = Open {
             slot: peer.who.slot,
@@ -83,14 +72,8 @@ impl Executors {
     pub async fn hear(&self, peer: &Rc<Peer<ToExecutor>>, said: FromExecutor) -> Result<(), String> {
         let slot = peer.who.slot;
         let (action, said) = match said {
-            FromExecutor::Output {
-                action,
-                from_stderr,
-                bytes,
-            } => (action, ToolSaid::Output { from_stderr, bytes }),
-            FromExecutor::Finished { action, outcome } => {
-                (action, ToolSaid::Ended(within_limits(outcome)?))
-            }
+            FromExecutor::Output { action, from_stderr, bytes } => (action, ToolSaid::Output { from_stderr, bytes }),
+            FromExecutor::Finished { action, outcome } => (action, ToolSaid::Ended(within_limits(outcome)?)),
         };
         let turn = {
             let mut all = self.open.borrow_mut();
@@ -122,11 +105,7 @@ impl Executors {
     pub async fn leave(&self, peer: &Rc<Peer<ToExecutor>>) {
         let slot = peer.who.slot;
         self.places.leave(peer);
-        let lost: Vec<(u64, Open)> = self
-            .open
-            .borrow_mut()
-            .extract_if(.., |_, open| open.slot == slot)
-            .collect();
+        let lost: Vec<(u64, Open)> = self.open.borrow_mut().extract_if(.., |_, open| open.slot == slot).collect();
         for (action, open) in lost {
             let said = ToolSaid::Gone;
             let _ = open.turn.send(TurnEvent::Tool { action, said }).await;

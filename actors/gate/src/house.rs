@@ -20,10 +20,7 @@ const AUDIT: &str = "audit";
 const HEAD: &str = "head";
 
 /// What a workspace is to begin with: its owner's, private.
-const FRESH: Label = Label {
-    integrity: Integrity::Owner,
-    confidentiality: Confidentiality::Private,
-};
+const FRESH: Label = Label { integrity: Integrity::Owner, confidentiality: Confidentiality::Private };
 
 /// The gate's own records, as far as they are in memory.
 #[derive(Default)]
@@ -37,9 +34,9 @@ impl House {
     pub async fn workspace(&self, memories: &Memories, principal: u32) -> Result<Label, String> {
         if self.workspaces.borrow().is_none() {
             let records = memories.list(HOUSE, LABELS).await?;
-            let labels = records.iter().filter_map(|(key, value)| {
-                Some((key.parse().ok()?, serde_json::from_slice(value).ok()?))
-            });
+            let labels = records
+                .iter()
+                .filter_map(|(key, value)| Some((key.parse().ok()?, serde_json::from_slice(value).ok()?)));
             let read = labels.collect();
             self.workspaces.borrow_mut().get_or_insert(read);
         }
@@ -101,8 +98,5 @@ impl House {
 
 fn read_head(value: &[u8]) -> Option<Head> {
     let (seq, hash) = std::str::from_utf8(value).ok()?.split_once(' ')?;
-    Some(Head {
-        seq: seq.parse().ok()?,
-        hash: Hash::parse(hash)?,
-    })
+    Some(Head { seq: seq.parse().ok()?, hash: Hash::parse(hash)? })
 }

@@ -198,9 +198,7 @@ impl Edge<ConnectorWire> for Gate {
     }
     async fn hear(&self, _: &Rc<Peer<ToConnector>>, said: FromConnector) -> Result<(), String> {
         match said {
-            FromConnector::LinkDescribed { .. } => {
-                Err("a description that nobody asked for".to_owned())
-            }
+            FromConnector::LinkDescribed { .. } => Err("a description that nobody asked for".to_owned()),
         }
     }
     async fn leave(&self, peer: &Rc<Peer<ToConnector>>) {

@@ -4,11 +4,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::rc::Rc;
 
 use interprocess::local_socket::tokio::Stream;
-use interprocess::local_socket::traits::StreamCommon as _;
 use kit::LinkError;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use schema::FINGERPRINT;
 use schema::codec;
 use schema::edge::local::{FromClient, LocalWire, ToClient};
@@ -21,8 +23,7 @@ use tokio::time::{Duration, Instant, timeout};
 use crate::client::Client;
 use crate::hub::Gate;
 use crate::limits::{
-    CLIENT_FRAME_MS, CLIENT_HELLO_MS, CLIENT_READ_BYTES, CLIENTS_MAX, CLIENTS_PER_UID_MAX,
-    STRANGERS_NAMED_PER_MINUTE,
+    CLIENT_FRAME_MS, CLIENT_HELLO_MS, CLIENT_READ_BYTES, CLIENTS_MAX, CLIENTS_PER_UID_MAX, STRANGERS_NAMED_PER_MINUTE,
 };
 use crate::peer::{Outbox, Sink};
 use crate::{principals, requests};
@@ -94,9 +95,12 @@ impl Drop for Seat {
 
 /// Serves one connection to its end.
 pub async fn attend(gate: Rc<Gate>, door: Rc<Door>, stream: Stream) {
-    let uid = match stream.peer_creds().map(|creds| creds.euid()) {
-        Ok(Some(uid)) => uid,
-        Ok(None) => return tracing::error!("local socket: the kernel does not say who is there"),
+    // Asked here, since interprocess takes process id 0 for no answer, and that is what a process outside this role's
+    // process-id namespace has. Without a peer the kernel says user id -1, which is nobody's.
+    let Stream::UdSocket(socket) = &stream;
+    let uid = match getsockopt(&socket.as_fd(), PeerCredentials).map(|creds| creds.uid()) {
+        Ok(u32::MAX) => return tracing::error!("local socket: the kernel does not say who is there"),
+        Ok(uid) => uid,
         Err(error) => return tracing::error!("local socket: who is there: {error}"),
     };
     let Some(_seat) = door.enter(uid) else {
@@ -108,9 +112,7 @@ pub async fn attend(gate: Rc<Gate>, door: Rc<Door>, stream: Stream) {
     match hello {
         Ok(Ok(Frame::Hello { fingerprint })) => {
             let mut sink = ClientSink(stream.clone());
-            let hello = Frame::Hello {
-                fingerprint: FINGERPRINT,
-            };
+            let hello = Frame::Hello { fingerprint: FINGERPRINT };
             if sink.send(hello).await.is_err() || fingerprint != FINGERPRINT {
                 return;
             }
@@ -216,8 +218,7 @@ struct ClientSink(Rc<Stream>);
 impl Sink<ToClient> for ClientSink {
     async fn send(&mut self, frame: Frame<ToClient>) -> Result<(), LinkError> {
         let name = LocalWire::NAME;
-        let bytes = codec::frame(&frame, LocalWire::LIMIT_BYTES)
-            .map_err(|error| LinkError::Codec { name, error })?;
+        let bytes = codec::frame(&frame, LocalWire::LIMIT_BYTES).map_err(|error| LinkError::Codec { name, error })?;
         let mut stream = &*self.0;
         let deadline = Duration::from_millis(CLIENT_FRAME_MS);
         match timeout(deadline, stream.write_all(&bytes)).await {

@@ -51,11 +51,7 @@ pub struct Received {
 impl Memories {
     /// Nobody is there yet.
     pub fn new(control: Control) -> Memories {
-        Memories {
-            places: Places::new(Role::Memory, control),
-            next: Cell::new(1),
-            open: RefCell::default(),
-        }
+        Memories { places: Places::new(Role::Memory, control), next: Cell::new(1), open: RefCell::default() }
     }
 
     /// Asks; the request is on its way when this returns, in order behind those before it.
@@ -71,13 +67,7 @@ impl Memories {
             let _ = answer.send(Err(reason));
             return pending;
         }
-        queue.push_back(Open {
-            request,
-            ask: ask.clone(),
-            answer,
-            since: Instant::now(),
-            deaths: 0,
-        });
+        queue.push_back(Open { request, ask: ask.clone(), answer, since: Instant::now(), deaths: 0 });
         drop(open);
         match self.places.here(slot) {
             // A peer that takes nothing is ended; its successor gets all that is open.
@@ -154,11 +144,7 @@ impl Memories {
 
     /// Writes a record of the house.
     pub async fn put(&self, slot: u32, table: &str, key: &str, value: &[u8]) -> Result<(), String> {
-        let ask = Ask::Put {
-            table: table.to_owned(),
-            key: key.to_owned(),
-            value: value.to_vec(),
-        };
+        let ask = Ask::Put { table: table.to_owned(), key: key.to_owned(), value: value.to_vec() };
         self.ask(slot, ask).await.map(drop)
     }
 
@@ -275,10 +261,9 @@ fn fits(ask: &Ask, answer: &Answer) -> bool {
     match answer {
         Answer::Failed { .. } => true,
         Answer::Received { .. } => matches!(ask, Ask::Receive { .. }),
-        Answer::Stored => matches!(
-            ask,
-            Ask::RecordStep { .. } | Ask::Finish { .. } | Ask::Put { .. } | Ask::Remove { .. }
-        ),
+        Answer::Stored => {
+            matches!(ask, Ask::RecordStep { .. } | Ask::Finish { .. } | Ask::Put { .. } | Ask::Remove { .. })
+        }
         Answer::Turn(_) => matches!(ask, Ask::LoadTurn { .. }),
         Answer::Messages(_) => matches!(ask, Ask::History { .. }),
         Answer::Open(_) => matches!(ask, Ask::OpenTurns),
@@ -289,10 +274,5 @@ fn fits(ask: &Ask, answer: &Answer) -> bool {
 
 /// A step of a turn, as a request.
 pub fn record_step(turn: u64, step: u32, record: Step, label: Label) -> Ask {
-    Ask::RecordStep {
-        turn,
-        step,
-        record,
-        label,
-    }
+    Ask::RecordStep { turn, step, record, label }
 }

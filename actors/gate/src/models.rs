@@ -58,21 +58,9 @@ impl Models {
     ) -> u64 {
         let request = self.next.get();
         self.next.set(request + 1);
-        let open = Open {
-            slot,
-            turn: turn.clone(),
-            since: Instant::now(),
-            streamed_bytes: 0,
-            sent: false,
-        };
+        let open = Open { slot, turn: turn.clone(), since: Instant::now(), streamed_bytes: 0, sent: false };
         self.open.borrow_mut().insert(request, open);
-        let ask = ToModel::Complete {
-            request,
-            messages,
-            tools,
-            call,
-            tokens_max: COMPLETION_TOKENS,
-        };
+        let ask = ToModel::Complete { request, messages, tools, call, tokens_max: COMPLETION_TOKENS };
         let models = self.clone();
         tokio::task::spawn_local(async move {
             match models.places.peer(slot).await {
@@ -115,10 +103,7 @@ impl Models {
         let slot = peer.who.slot;
         let (request, said) = match said {
             FromModel::Token { request, text } => (request, ModelSaid::Token(text)),
-            FromModel::Completed {
-                request,
-                completion,
-            } => (request, ModelSaid::Completed(within_limits(completion)?)),
+            FromModel::Completed { request, completion } => (request, ModelSaid::Completed(within_limits(completion)?)),
             FromModel::Failed { request, reason } => (request, ModelSaid::Failed(clipped(reason))),
         };
         let is_last = !matches!(said, ModelSaid::Token(_));
@@ -156,11 +141,8 @@ impl Models {
         let slot = peer.who.slot;
         self.places.leave(peer);
         self.cancelled.borrow_mut().retain(|(at, _)| *at != slot);
-        let lost: Vec<(u64, Open)> = self
-            .open
-            .borrow_mut()
-            .extract_if(.., |_, open| open.slot == slot && open.sent)
-            .collect();
+        let lost: Vec<(u64, Open)> =
+            self.open.borrow_mut().extract_if(.., |_, open| open.slot == slot && open.sent).collect();
         for (request, open) in lost {
             tell(&open.turn, request, ModelSaid::Gone).await;
         }
@@ -193,9 +175,7 @@ async fn tell(turn: &mpsc::Sender<TurnEvent>, request: u64, said: ModelSaid) {
 
 fn within_limits(completion: Completion) -> Result<Completion, String> {
     let call = completion.call.as_ref();
-    let call_fits = call.is_none_or(|call| {
-        call.name.len() <= NAME_BYTES && call.arguments.len() <= ARGUMENTS_BYTES
-    });
+    let call_fits = call.is_none_or(|call| call.name.len() <= NAME_BYTES && call.arguments.len() <= ARGUMENTS_BYTES);
     if completion.text.len() > COMPLETION_BYTES_MAX || !call_fits {
         return Err("a completion beyond its limit".to_owned());
     }

@@ -68,11 +68,7 @@ impl<M: Weigh + 'static> Outbox<M> {
     /// A queue that is emptied into `sink`. Call it within a `LocalSet`.
     pub fn start(sink: impl Sink<M> + 'static) -> Outbox<M> {
         let (queue, frames) = mpsc::channel(PEER_FRAMES_MAX);
-        let outbox = Outbox {
-            queue,
-            waiting_bytes: Rc::default(),
-            ended: Rc::default(),
-        };
+        let outbox = Outbox { queue, waiting_bytes: Rc::default(), ended: Rc::default() };
         let (waiting, ended) = (outbox.waiting_bytes.clone(), outbox.ended.clone());
         tokio::task::spawn_local(empty(sink, frames, waiting, ended));
         outbox

@@ -33,24 +33,14 @@ struct Slot<M> {
 impl<M> Slot<M> {
     fn new() -> Slot<M> {
         let now = Instant::now();
-        Slot {
-            peer: None,
-            waiters: Vec::new(),
-            wanted: now,
-            used: now,
-            let_go: false,
-        }
+        Slot { peer: None, waiters: Vec::new(), wanted: now, used: now, let_go: false }
     }
 }
 
 impl<M: Weigh + 'static> Places<M> {
     /// Nobody is there yet.
     pub fn new(role: Role, control: Control) -> Places<M> {
-        Places {
-            role,
-            control,
-            slots: RefCell::default(),
-        }
+        Places { role, control, slots: RefCell::default() }
     }
 
     /// Who is in `slot` now.

@@ -31,23 +31,18 @@ pub fn hear(gate: &Rc<Gate>, client: &Rc<Client>, caller: &Caller, asked: FromCl
 
 async fn serve(gate: Rc<Gate>, client: Rc<Client>, caller: Caller, asked: FromClient) {
     match asked {
-        FromClient::Ask {
-            message_id,
-            principal,
-            text,
-        } => match message(&gate, &caller, principal.as_deref(), message_id, text) {
-            Ok(message) => incoming(gate, client, message).await,
-            Err((reason, refused)) => client.fail(reason, refused),
-        },
-        FromClient::Tool {
-            principal,
-            call,
-            key,
-            untrusted,
-        } => match tool(&gate, &caller, principal.as_deref(), (call, key, untrusted)) {
-            Ok(message) => incoming(gate, client, message).await,
-            Err((reason, refused)) => client.fail(reason, refused),
-        },
+        FromClient::Ask { message_id, principal, text } => {
+            match message(&gate, &caller, principal.as_deref(), message_id, text) {
+                Ok(message) => incoming(gate, client, message).await,
+                Err((reason, refused)) => client.fail(reason, refused),
+            }
+        }
+        FromClient::Tool { principal, call, key, untrusted } => {
+            match tool(&gate, &caller, principal.as_deref(), (call, key, untrusted)) {
+                Ok(message) => incoming(gate, client, message).await,
+                Err((reason, refused)) => client.fail(reason, refused),
+            }
+        }
         // `hear` has dealt with it.
         FromClient::Cancel => {}
         FromClient::Status => match tree::status(&gate).await {
@@ -93,13 +88,7 @@ fn message(
         let reason = format!("a message may be {MESSAGE_BYTES} bytes at most: put the rest into a file");
         return Err((reason, true));
     }
-    Ok(Incoming {
-        principal,
-        channel: LOCAL,
-        message_id,
-        text,
-        label: label(false),
-    })
+    Ok(Incoming { principal, channel: LOCAL, message_id, text, label: label(false) })
 }
 
 fn tool(
@@ -110,9 +99,7 @@ fn tool(
 ) -> Result<Incoming, Refused> {
     let principal = acting(gate, caller, wanted)?;
     if call.name.len() > NAME_BYTES || call.arguments.len() > ARGUMENTS_BYTES {
-        let reason = format!(
-            "a tool's name may be {NAME_BYTES} bytes at most, its arguments {ARGUMENTS_BYTES}"
-        );
+        let reason = format!("a tool's name may be {NAME_BYTES} bytes at most, its arguments {ARGUMENTS_BYTES}");
         return Err((reason, true));
     }
     // A key belongs to its caller; a call without one is a message of its own.
@@ -123,13 +110,7 @@ fn tool(
         }
         None => format!("call:{}", fresh_id()?),
     };
-    Ok(Incoming {
-        principal,
-        channel: TOOL,
-        message_id,
-        text: call_text(&call),
-        label: label(untrusted),
-    })
+    Ok(Incoming { principal, channel: TOOL, message_id, text: call_text(&call), label: label(untrusted) })
 }
 
 fn check_key(what: &str, key: &str) -> Result<(), Refused> {
@@ -148,11 +129,7 @@ fn fresh_id() -> Result<String, Refused> {
 
 fn label(untrusted: bool) -> Label {
     Label {
-        integrity: if untrusted {
-            Integrity::Untrusted
-        } else {
-            Integrity::Owner
-        },
+        integrity: if untrusted { Integrity::Untrusted } else { Integrity::Owner },
         confidentiality: Confidentiality::Private,
     }
 }

@@ -29,10 +29,9 @@ async fn house(gate: Rc<Gate>) {
                 let held = gate.audit.borrow_mut().hold_against(head);
                 match held {
                     Ok(true) => {}
-                    Ok(false) => tracing::error!(
-                        "the audit log lacks entry {}, which it had: `chela log verify`",
-                        head.seq
-                    ),
+                    Ok(false) => {
+                        tracing::error!("the audit log lacks entry {}, which it had: `chela log verify`", head.seq)
+                    }
                     Err(error) => tracing::error!("{error}"),
                 }
                 return;

@@ -26,12 +26,7 @@ pub enum ServeError {
 }
 
 /// Serves until it is told to stop, or the launcher is gone.
-pub async fn serve(
-    gate: Rc<Gate>,
-    line: Line,
-    mut control: Control,
-    listener: Listener,
-) -> Result<(), ServeError> {
+pub async fn serve(gate: Rc<Gate>, line: Line, mut control: Control, listener: Listener) -> Result<(), ServeError> {
     gate.note(STARTED, &json!({ "version": env!("CARGO_PKG_VERSION") }));
     gate.control.ready();
     tokio::task::spawn_local(resume::all(gate.clone()));
@@ -106,11 +101,7 @@ fn hear(gate: &Rc<Gate>, event: ControlEvent) -> Option<u64> {
         ControlEvent::Drain { deadline_ms: 0 } => return Some(DRAIN_MS),
         ControlEvent::Drain { deadline_ms } => return Some(u64::from(deadline_ms)),
         ControlEvent::Reload => reload(gate, Path::new(config::PATH)),
-        ControlEvent::TreeDescribed {
-            request,
-            instances,
-            probe,
-        } => gate.tree.described(request, (instances, probe)),
+        ControlEvent::TreeDescribed { request, instances, probe } => gate.tree.described(request, (instances, probe)),
         ControlEvent::Unavailable { place, reason } => unavailable(gate, place, &reason),
     }
     None
@@ -122,11 +113,7 @@ fn unavailable(gate: &Gate, place: Place, reason: &str) {
         Some(kit::Role::Model) => gate.models.places.unavailable(place.slot, reason),
         Some(kit::Role::Executor) => gate.executors.places.unavailable(place.slot, reason),
         Some(
-            kit::Role::Connector
-            | kit::Role::Brain
-            | kit::Role::Gate
-            | kit::Role::Supervisor
-            | kit::Role::Launcher,
+            kit::Role::Connector | kit::Role::Brain | kit::Role::Gate | kit::Role::Supervisor | kit::Role::Launcher,
         )
         | None => {}
     }

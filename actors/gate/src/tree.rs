@@ -84,9 +84,9 @@ pub async fn describe(gate: &Gate) -> Result<Described, String> {
     gate.tree.descriptions.borrow_mut().remove(&request);
     match answered {
         Ok(Ok(described)) => Ok(described),
-        Ok(Err(_)) | Err(_) => Err(format!(
-            "the supervisor did not answer within {TREE_ANSWER_MS} ms: it may be starting anew; try again"
-        )),
+        Ok(Err(_)) | Err(_) => {
+            Err(format!("the supervisor did not answer within {TREE_ANSWER_MS} ms: it may be starting anew; try again"))
+        }
     }
 }
 

@@ -34,11 +34,7 @@ pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) 
     };
     let Some(admitted) = admitted else {
         gate.note(TOOL_DECIDED, &body(0, 0));
-        return Event::Decided {
-            decision,
-            run: None,
-            reads: Label::NOTHING,
-        };
+        return Event::Decided { decision, run: None, reads: Label::NOTHING };
     };
     let reads = match labels(gate, slot, &admitted, label).await {
         Ok(reads) => reads,
@@ -53,11 +49,7 @@ pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) 
     match written {
         Ok(()) => {
             gate.audit.borrow_mut().started(action, instance);
-            Event::Decided {
-                decision,
-                run: Some((action, admitted)),
-                reads,
-            }
+            Event::Decided { decision, run: Some((action, admitted)), reads }
         }
         Err(error) => Event::CannotGoOn(error.to_string()),
     }
@@ -93,13 +85,7 @@ pub async fn start(gate: &Gate, open: &OpenTurn, action: u64, call: Admitted) ->
 
 /// Goes on with an action that a gate before this one decided: only with the executor that may have it, which carries an
 /// action out once. False when nobody can know what became of it.
-pub async fn rejoin(
-    gate: &Gate,
-    open: &OpenTurn,
-    action: u64,
-    call: &ToolCall,
-    label: Label,
-) -> bool {
+pub async fn rejoin(gate: &Gate, open: &OpenTurn, action: u64, call: &ToolCall, label: Label) -> bool {
     let Some(instance) = gate.audit.borrow().instance_of(action) else {
         return false;
     };

@@ -216,14 +216,7 @@ fn open(
 ) -> (Rc<OpenTurn>, Events) {
     let (inbox, events) = mpsc::channel(TURN_EVENTS);
     let key = (principal.number, turn);
-    let open = Rc::new(OpenTurn {
-        principal,
-        turn,
-        channel,
-        since,
-        inbox,
-        watchers: RefCell::default(),
-    });
+    let open = Rc::new(OpenTurn { principal, turn, channel, since, inbox, watchers: RefCell::default() });
     gate.turns.open.borrow_mut().insert(key, open.clone());
     (open, events)
 }
@@ -253,27 +246,17 @@ async fn run(gate: Rc<Gate>, open: Rc<OpenTurn>, events: Events, record: TurnRec
 pub fn fail(gate: &Gate, open: &OpenTurn, reason: String) {
     tracing::error!(turn = open.turn, "turn given up for now: {reason}");
     gate.turns.give_up(open);
-    open.answer(&ToClient::Failed {
-        reason,
-        refused: false,
-    });
+    open.answer(&ToClient::Failed { reason, refused: false });
 }
 
 async fn context(gate: &Gate, open: &OpenTurn, record: &TurnRecord) -> Result<(Kind, Label), String> {
     if open.channel == report::TOOL {
         return Ok((Kind::Tool(report::call_in(&record.text)?), record.label));
     }
-    let mut messages = vec![Message {
-        speaker: Speaker::System,
-        text: tools::INSTRUCTIONS.to_owned(),
-        label: Label::NOTHING,
-    }];
+    let mut messages =
+        vec![Message { speaker: Speaker::System, text: tools::INSTRUCTIONS.to_owned(), label: Label::NOTHING }];
     messages.extend(gate.memories.history(open.principal.number, open.turn).await?);
-    messages.push(Message {
-        speaker: Speaker::User,
-        text: record.text.clone(),
-        label: record.label,
-    });
+    messages.push(Message { speaker: Speaker::User, text: record.text.clone(), label: record.label });
     let label = messages.iter().fold(record.label, |label, message| label.join(message.label));
     Ok((Kind::Conversation(messages), label))
 }

@@ -58,12 +58,7 @@ pub struct Driver {
 
 impl Driver {
     /// A turn that is about to begin.
-    pub fn new(
-        gate: Rc<Gate>,
-        open: Rc<OpenTurn>,
-        inbox: mpsc::Receiver<TurnEvent>,
-        state: Turn,
-    ) -> Driver {
+    pub fn new(gate: Rc<Gate>, open: Rc<OpenTurn>, inbox: mpsc::Receiver<TurnEvent>, state: Turn) -> Driver {
         Driver {
             gate,
             open,
@@ -121,9 +116,7 @@ impl Driver {
     /// An event from outside, if it is still meant.
     fn sort(&mut self, event: TurnEvent) -> Option<Event> {
         match event {
-            TurnEvent::Brain { number, said } => {
-                self.is_my_brain(number).then_some(Event::Brain(said))
-            }
+            TurnEvent::Brain { number, said } => self.is_my_brain(number).then_some(Event::Brain(said)),
             TurnEvent::BrainGone { number } => self.is_my_brain(number).then_some(Event::BrainGone),
             TurnEvent::Model { request, said } => {
                 let (open, streamed) = self.completion?;
@@ -146,11 +139,7 @@ impl Driver {
             }
             TurnEvent::Tool { action, said } if self.action == Some(action) => match said {
                 ToolSaid::Output { from_stderr, bytes } => {
-                    self.open.say(&ToClient::ToolOutput {
-                        action,
-                        from_stderr,
-                        bytes,
-                    });
+                    self.open.say(&ToClient::ToolOutput { action, from_stderr, bytes });
                     None
                 }
                 ToolSaid::Ended(outcome) => {
@@ -177,10 +166,7 @@ impl Driver {
 
     async fn carry_out(&mut self, effect: Effect) -> Result<Option<Event>, Over> {
         match effect {
-            Effect::TakeBrain {
-                messages,
-                steps_left,
-            } => {
+            Effect::TakeBrain { messages, steps_left } => {
                 self.settle().await?;
                 return Ok(self.take_brain(messages, steps_left));
             }
@@ -192,11 +178,7 @@ impl Driver {
             }
             Effect::EndBrain(violation) => self.end_brain(violation),
             Effect::Record(step, label) => self.record(step, label),
-            Effect::Complete {
-                messages,
-                call,
-                streamed,
-            } => {
+            Effect::Complete { messages, call, streamed } => {
                 let slot = self.open.principal.number;
                 let inbox = self.open.inbox.clone();
                 let tools = tools::specs();
@@ -274,17 +256,8 @@ impl Driver {
     }
 
     fn record(&mut self, step: Step, label: Label) {
-        if let Step::ToolDecided {
-            call,
-            decision,
-            action,
-        } = &step
-        {
-            self.open.say(&ToClient::ToolDecided {
-                action: *action,
-                call: call.clone(),
-                decision: decision.clone(),
-            });
+        if let Step::ToolDecided { call, decision, action } = &step {
+            self.open.say(&ToClient::ToolDecided { action: *action, call: call.clone(), decision: decision.clone() });
         }
         let ask = record_step(self.open.turn, self.next_step, step, label);
         self.next_step += 1;
@@ -325,9 +298,7 @@ impl Driver {
         }
         let body = json!({ "action": number, "ended": "unknown" });
         self.gate.note(crate::audit::TOOL_ENDED, &body);
-        Some(Event::ToolLost {
-            executor_died: false,
-        })
+        Some(Event::ToolLost { executor_died: false })
     }
 
     async fn end(&mut self, end: TurnEnd, reply: String) -> Result<(), Over> {
@@ -338,12 +309,7 @@ impl Driver {
             let written = self.gate.house.quarantine(&self.gate.memories, (slot, turn), at, &reply);
             written.await.map_err(Some)?;
         }
-        let finish = Ask::Finish {
-            turn,
-            end,
-            reply: reply.clone(),
-            at_ms: now_ms(),
-        };
+        let finish = Ask::Finish { turn, end, reply: reply.clone(), at_ms: now_ms() };
         self.unsettled.push(self.gate.memories.start(slot, finish));
         self.settle().await?;
         let steps = (turn, self.state.steps());

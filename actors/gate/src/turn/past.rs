@@ -32,10 +32,7 @@ pub fn unfinished(steps: &[Step]) -> Option<(u64, ToolCall)> {
     let step = steps.iter().rev().find(|step| !matches!(step, Step::Crashed { .. }))?;
     match step {
         Step::ToolDecided { call, action, .. } if *action > 0 => Some((*action, call.clone())),
-        Step::ToolDecided { .. }
-        | Step::Completed(_)
-        | Step::ToolFinished { .. }
-        | Step::Crashed { .. } => None,
+        Step::ToolDecided { .. } | Step::Completed(_) | Step::ToolFinished { .. } | Step::Crashed { .. } => None,
     }
 }
 
@@ -66,27 +63,16 @@ pub fn messages(kind: &Kind, steps: &[Step], label: Label) -> Vec<Message> {
     };
     let mut messages = before.clone();
     let mut say = |speaker, text| {
-        messages.push(Message {
-            speaker,
-            text,
-            label,
-        });
+        messages.push(Message { speaker, text, label });
     };
     let mut asked: Option<&ToolCall> = None;
     for step in steps {
         match step {
-            Step::Completed(Completion {
-                call: Some(call), ..
-            }) => say(Speaker::Assistant, render::call(call)),
+            Step::Completed(Completion { call: Some(call), .. }) => say(Speaker::Assistant, render::call(call)),
             Step::Completed(completion) => say(Speaker::Assistant, completion.text.clone()),
-            Step::ToolDecided {
-                call,
-                decision,
-                action,
-            } if *action == 0 => say(
-                Speaker::Tool,
-                render::result(call, &render::refusal(decision)),
-            ),
+            Step::ToolDecided { call, decision, action } if *action == 0 => {
+                say(Speaker::Tool, render::result(call, &render::refusal(decision)))
+            }
             Step::ToolDecided { call, .. } => asked = Some(call),
             Step::ToolFinished { outcome, .. } => {
                 if let Some(call) = asked.take() {

@@ -13,17 +13,9 @@ pub const LOCAL: &str = "local";
 pub const TOOL: &str = "tool";
 
 /// The last message to those who watch a turn of `channel`.
-pub fn last(
-    channel: &str,
-    (turn, steps): (u64, &[Step]),
-    (end, text): (TurnEnd, &str),
-    took: Duration,
-) -> ToClient {
+pub fn last(channel: &str, (turn, steps): (u64, &[Step]), (end, text): (TurnEnd, &str), took: Duration) -> ToClient {
     if channel == TOOL {
-        return tool_report(steps).unwrap_or_else(|| ToClient::Failed {
-            reason: text.to_owned(),
-            refused: false,
-        });
+        return tool_report(steps).unwrap_or_else(|| ToClient::Failed { reason: text.to_owned(), refused: false });
     }
     let usage = past::usage(steps);
     let model = Duration::from_millis(u64::from(usage.model_ms));
@@ -40,20 +32,14 @@ pub fn last(
 
 fn tool_report(steps: &[Step]) -> Option<ToClient> {
     let (action, decision) = steps.iter().find_map(|step| match step {
-        Step::ToolDecided {
-            action, decision, ..
-        } => Some((*action, decision.clone())),
+        Step::ToolDecided { action, decision, .. } => Some((*action, decision.clone())),
         Step::Completed(_) | Step::ToolFinished { .. } | Step::Crashed { .. } => None,
     })?;
     let outcome = steps.iter().find_map(|step| match step {
         Step::ToolFinished { outcome, .. } => Some(outcome.clone()),
         Step::Completed(_) | Step::ToolDecided { .. } | Step::Crashed { .. } => None,
     });
-    Some(ToClient::ToolReport {
-        action,
-        decision,
-        outcome,
-    })
+    Some(ToClient::ToolReport { action, decision, outcome })
 }
 
 /// A call as the text of its turn.

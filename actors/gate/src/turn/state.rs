@@ -44,14 +44,7 @@ pub struct Turn {
 impl Turn {
     /// A turn with what is journaled of it, and the label of all that it was given.
     pub fn new(kind: Kind, steps: Vec<Step>, label: Label) -> Turn {
-        Turn {
-            kind,
-            steps,
-            label,
-            phase: Phase::Fresh,
-            request: None,
-            model_failed: false,
-        }
+        Turn { kind, steps, label, phase: Phase::Fresh, request: None, model_failed: false }
     }
 
     /// What is journaled of it.
@@ -92,11 +85,7 @@ impl Turn {
                 }
             }
             Event::ModelGone => self.lose_model(out),
-            Event::Decided {
-                decision,
-                run,
-                reads,
-            } => self.decided(decision, run, reads, out),
+            Event::Decided { decision, run, reads } => self.decided(decision, run, reads, out),
             Event::CannotGoOn(reason) => self.close(TurnEnd::Failed, reason, out),
             Event::ToolEnded(outcome) => self.tool_ended(outcome, out),
             Event::ToolLost { executor_died } => self.tool_lost(executor_died, out),
@@ -143,9 +132,7 @@ impl Turn {
             return self.lose_brain(Some("a word while it was not its move"), out);
         };
         match said {
-            FromBrain::RequestCompletion { request, .. } | FromBrain::RequestTool { request, .. }
-                if request != due =>
-            {
+            FromBrain::RequestCompletion { request, .. } | FromBrain::RequestTool { request, .. } if request != due => {
                 self.lose_brain(Some("a request out of order"), out);
             }
             FromBrain::RequestCompletion { .. } | FromBrain::RequestTool { .. }
@@ -153,12 +140,9 @@ impl Turn {
             {
                 self.lose_brain(Some("more requests than its turn has steps"), out);
             }
-            FromBrain::RequestCompletion {
-                messages,
-                call,
-                streamed,
-                ..
-            } => self.complete(messages, call, streamed, out),
+            FromBrain::RequestCompletion { messages, call, streamed, .. } => {
+                self.complete(messages, call, streamed, out)
+            }
             FromBrain::RequestTool { call, .. } => {
                 if call.name.len() > NAME_BYTES || call.arguments.len() > ARGUMENTS_BYTES {
                     return self.lose_brain(Some("a call beyond its limit"), out);
@@ -170,38 +154,20 @@ impl Turn {
                 self.lose_brain(Some("a reply beyond its limit"), out);
             }
             FromBrain::Reply { text } => {
-                let end = if self.model_failed {
-                    TurnEnd::Failed
-                } else {
-                    TurnEnd::Answered
-                };
+                let end = if self.model_failed { TurnEnd::Failed } else { TurnEnd::Answered };
                 out.push(Effect::EndBrain(None));
                 self.end(end, text, out);
             }
         }
     }
 
-    fn complete(
-        &mut self,
-        messages: Vec<Message>,
-        call: CallMode,
-        streamed: bool,
-        out: &mut Vec<Effect>,
-    ) {
+    fn complete(&mut self, messages: Vec<Message>, call: CallMode, streamed: bool, out: &mut Vec<Effect>) {
         let bytes: usize = messages.iter().map(|message| message.text.len()).sum();
         if bytes > CONTEXT_BYTES_MAX {
             return self.lose_brain(Some("a context beyond its limit"), out);
         }
-        self.phase = Phase::Completing {
-            messages: messages.clone(),
-            call,
-            streamed,
-        };
-        out.push(Effect::Complete {
-            messages,
-            call,
-            streamed,
-        });
+        self.phase = Phase::Completing { messages: messages.clone(), call, streamed };
+        out.push(Effect::Complete { messages, call, streamed });
     }
 
     fn completed(&mut self, completion: Completion, out: &mut Vec<Effect>) {
@@ -210,10 +176,7 @@ impl Turn {
         }
         self.model_failed = false;
         self.record(Step::Completed(completion.clone()), out);
-        self.answer_brain(out, |request| ToBrain::CompletionFinished {
-            request,
-            completion,
-        });
+        self.answer_brain(out, |request| ToBrain::CompletionFinished { request, completion });
     }
 
     /// What the brain asked for is there; without a brain, a new one gets it with the whole turn.
@@ -228,24 +191,14 @@ impl Turn {
         }
     }
 
-    fn decided(
-        &mut self,
-        decision: Decision,
-        run: Option<(u64, Admitted)>,
-        reads: Label,
-        out: &mut Vec<Effect>,
-    ) {
+    fn decided(&mut self, decision: Decision, run: Option<(u64, Admitted)>, reads: Label, out: &mut Vec<Effect>) {
         let Phase::Deciding(call) = self.phase.clone() else {
             return;
         };
         let action = run.as_ref().map_or(0, |(action, _)| *action);
         // What it may read is in the turn's label before the first byte of it is.
         self.label = self.label.join(reads);
-        let step = Step::ToolDecided {
-            call,
-            decision: decision.clone(),
-            action,
-        };
+        let step = Step::ToolDecided { call, decision: decision.clone(), action };
         self.record(step, out);
         match run {
             Some((action, admitted)) => {
@@ -263,10 +216,7 @@ impl Turn {
             Phase::Running(action) => {
                 let result = outcome.clone();
                 self.record(Step::ToolFinished { action, outcome }, out);
-                self.answer_brain(out, |request| ToBrain::ToolFinished {
-                    request,
-                    outcome: result,
-                });
+                self.answer_brain(out, |request| ToBrain::ToolFinished { request, outcome: result });
             }
             Phase::Closing(end, reply) => {
                 if let Some(action) = past::actions(&self.steps).last().copied() {
@@ -323,12 +273,7 @@ impl Turn {
     }
 
     fn lose_model(&mut self, out: &mut Vec<Effect>) {
-        let Phase::Completing {
-            messages,
-            call,
-            streamed,
-        } = self.phase.clone()
-        else {
+        let Phase::Completing { messages, call, streamed } = self.phase.clone() else {
             return;
         };
         if !self.crashed("model", out) {
@@ -346,9 +291,7 @@ impl Turn {
     }
 
     fn count_crash(&mut self, role: &str, out: &mut Vec<Effect>) -> usize {
-        let step = Step::Crashed {
-            role: role.to_owned(),
-        };
+        let step = Step::Crashed { role: role.to_owned() };
         self.record(step.clone(), out);
         self.steps.iter().filter(|one| **one == step).count()
     }
@@ -396,3 +339,5 @@ impl Turn {
     }
 }
 
+#[cfg(test)]
+mod tests;
