@@ -22,6 +22,8 @@ const ACCEPTS: u64 = 1 << 16;
 /// The host's Unix sockets and who holds what.
 #[derive(Debug, Default)]
 pub struct Sockets {
+    /// Process id of chelad.
+    launcher: u32,
     /// Inode number of a Unix socket to that of its other end.
     other_end: BTreeMap<u64, u64>,
     /// Unix sockets of the host's network namespace: whether they listen, and their path.
@@ -44,7 +46,7 @@ impl Sockets {
                 }
             }
         }
-        Ok(Sockets { other_end, host_unix: unix_table(launcher), holders, kinds })
+        Ok(Sockets { launcher, other_end, host_unix: unix_table(launcher), holders, kinds })
     }
 
     /// The family of a socket that process `pid` holds, who holds its other end, and who else holds this one.
@@ -66,15 +68,18 @@ impl Sockets {
         if unix_table(pid).contains_key(&inode) {
             return Family::UnixOwn;
         }
-        for protocol in INET {
-            let table = proc::text(pid, &format!("net/{protocol}")).unwrap_or_default();
-            if let Some(state) = table.lines().skip(1).find_map(|line| inet_state(line, inode)) {
-                let listening = if protocol.starts_with("tcp") { state == LISTENS } else { state != CONNECTED };
-                return Family::Inet { protocol, listening };
-            }
-        }
-        Family::Other
+        // A socket stays in the namespace that it was made in: one that was handed over may be the host's.
+        inet(pid, inode).or_else(|| inet(self.launcher, inode)).unwrap_or(Family::Other)
     }
+}
+
+fn inet(pid: u32, inode: u64) -> Option<Family> {
+    INET.into_iter().find_map(|protocol| {
+        let table = proc::text(pid, &format!("net/{protocol}"))?;
+        let state = table.lines().skip(1).find_map(|line| inet_state(line, inode))?;
+        let listening = if protocol.starts_with("tcp") { state == LISTENS } else { state != CONNECTED };
+        Some(Family::Inet { protocol, listening })
+    })
 }
 
 /// Numbers and targets of a process's descriptors.
