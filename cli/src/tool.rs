@@ -34,7 +34,7 @@ pub struct ToolArgs {
     /// Which tool.
     name: String,
     /// Its arguments: a JSON object, key=value pairs, or `-` for JSON on standard input.
-    #[arg(value_name = "ARGUMENTS", allow_hyphen_values = true)]
+    #[arg(value_name = "ARGUMENTS")]
     arguments: Vec<String>,
 }
 

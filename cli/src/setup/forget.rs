@@ -14,7 +14,8 @@ use super::{SetupError, layout, registry, require_root};
 /// What was done, a line each; empty when the root has no ids.
 pub fn forget(dir: &Path) -> Result<Vec<String>, SetupError> {
     require_root("chela setup --forget")?;
-    let root = layout::absolute(dir)?;
+    // A root that is deleted already has its line in the registry still.
+    let root = layout::absolute(dir).or_else(|e| std::path::absolute(dir).map_err(|_| e))?;
     let Some(block) = registry::block_of(&root)? else {
         return Ok(Vec::new());
     };

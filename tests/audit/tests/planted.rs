@@ -22,9 +22,10 @@ static ALONE: Mutex<()> = Mutex::new(());
 const TOOLS: &str = "unshare --mount --net --ipc --uts";
 const PLAIN: &str = "--clear-groups --bounding-set=-all --inh-caps=-all";
 
+/// Dropped in this order: the ids can't be given back while somebody holds the lock.
 struct Stage {
-    home: Home,
     _lock: Flock<File>,
+    home: Home,
 }
 
 impl Stage {
@@ -34,7 +35,7 @@ impl Stage {
         write!(file, "{}", std::process::id()).unwrap();
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| e).unwrap();
         home.place("chela-brain", env!("CARGO_BIN_EXE_sleeper").as_ref()).unwrap();
-        Stage { home, _lock: lock }
+        Stage { _lock: lock, home }
     }
 
     /// What the audit says of a process that is started by `namespaces`, `before` in a shell, and `privileges`.
