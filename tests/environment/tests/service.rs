@@ -2,9 +2,8 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use harness::{Chelad, Home, procs, programs_dir, sockets, wait_for};
@@ -132,32 +131,41 @@ fn without_the_service_every_command_says_how_to_start_it() {
     refused(&home.chela(&["audit"]).unwrap(), &["no chelad runs", "chelad.lock"]);
 }
 
-/// A chelad in a user namespace of its own, with every id mapped to itself, in which no further one may be made: the
-/// setting is each namespace's own, so the host's stays as it is.
-fn chelad_without_user_namespaces(home: &Home) -> std::process::Child {
-    let script = "read go && echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\" </dev/null";
-    let mut command = Command::new("unshare");
-    command.args(["--user", "sh", "-c", script]).arg(programs_dir().unwrap().join("chelad"));
-    command.arg("--root").arg(home.root()).arg("--libexec").arg(home.libexec());
-    let log = fs::File::create(home.scratch().join("chelad.stderr")).unwrap();
-    let mut child = command.stdin(Stdio::piped()).stderr(log).spawn().unwrap();
+/// A user namespace with every id mapped to itself, in which no further one may be made: the setting is each namespace's
+/// own, so the host's stays as it is.
+fn poor_namespace() -> Child {
+    let mut holder = Command::new("unshare").args(["--user", "sleep", "1000"]).stdin(Stdio::null()).spawn().unwrap();
     let own = fs::read_link("/proc/self/ns/user").unwrap();
-    let entry = format!("/proc/{}", child.id());
-    wait_for("the namespace", Duration::from_secs(5), || {
+    let entry = format!("/proc/{}", holder.id());
+    let made = wait_for("the namespace", Duration::from_secs(5), || {
         fs::read_link(format!("{entry}/ns/user")).is_ok_and(|theirs| theirs != own).then_some(())
-    })
-    .unwrap();
+    });
+    if made.is_err() {
+        holder.kill().unwrap();
+    }
+    made.unwrap();
     for map in ["uid_map", "gid_map"] {
         fs::write(format!("{entry}/{map}"), "0 0 4294967295").unwrap();
     }
-    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
-    child
+    holder
+}
+
+/// chelad in that namespace.
+fn chelad_within(holder: &Child, home: &Home) -> Child {
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+    let mut command = Command::new("nsenter");
+    command.args(["--user", "--target", &holder.id().to_string(), "sh", "-c", script]);
+    command.arg(programs_dir().unwrap().join("chelad"));
+    command.arg("--root").arg(home.root()).arg("--libexec").arg(home.libexec());
+    let log = fs::File::create(home.scratch().join("chelad.stderr")).unwrap();
+    command.stdin(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
 #[test]
 fn without_user_namespaces_no_command_runs_and_the_setting_is_named() {
     let home = home("no-userns");
-    let mut chelad = chelad_without_user_namespaces(&home);
+    let mut holder = poor_namespace();
+    let mut chelad = chelad_within(&holder, &home);
     let log = || fs::read_to_string(home.scratch().join("chelad.stderr")).unwrap_or_default();
     let ready = wait_for("every role", Duration::from_secs(20), || {
         home.chela(&["status"]).ok().filter(|output| output.status.success())
@@ -165,6 +173,8 @@ fn without_user_namespaces_no_command_runs_and_the_setting_is_named() {
     let report = home.chela_json(&["tool", "run_command", r#"{"command":"echo ran"}"#]);
     kill(Pid::from_raw(chelad.id() as i32), Signal::SIGTERM).unwrap();
     chelad.wait().unwrap();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
     ready.unwrap_or_else(|why| panic!("{why}: {}", log()));
     let report = report.unwrap().to_string();
     assert!(report.contains("user namespaces") && report.contains("max_user_namespaces"), "{report}");

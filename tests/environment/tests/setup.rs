@@ -40,7 +40,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if self.mounted {
-            drop(umount2(&self.dir, MntFlags::MNT_DETACH));
+            umount2(&self.dir, MntFlags::MNT_DETACH).unwrap_or_default();
         }
         drop(fs::remove_dir_all(&self.dir));
     }
