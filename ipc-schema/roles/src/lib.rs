@@ -16,6 +16,7 @@ pub mod launch;
 pub mod limits;
 pub mod rows;
 pub mod seal;
+pub mod syscall;
 
 pub use grant::{Role, Row};
 
