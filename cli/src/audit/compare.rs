@@ -4,7 +4,7 @@ use roles::grant::{Account, Namespace, Processes, Row};
 use roles::seal::filter_count;
 
 use super::compare_fds;
-use super::facts::{CAPABILITY_SETS, Deviation, Expected, Facts, Thread};
+use super::facts::{Bounds, CAPABILITY_SETS, Deviation, Expected, Facts, Thread};
 
 /// Mode number of a seccomp filter.
 pub const SECCOMP_FILTER: u32 = 2;
@@ -190,7 +190,7 @@ fn limits(facts: &Facts, row: &Row, expected: &Expected, found: &mut Vec<String>
     }
 }
 
-fn limit_words(is: Option<&(Option<u64>, Option<u64>)>) -> String {
+fn limit_words(is: Option<&Bounds>) -> String {
     let one = |value: Option<u64>| value.map_or("unlimited".to_string(), |v| v.to_string());
     is.map_or("unknown".to_string(), |(soft, hard)| format!("{} (hard {})", one(*soft), one(*hard)))
 }

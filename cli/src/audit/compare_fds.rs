@@ -167,7 +167,8 @@ fn unix(number: i32, listening: bool, path: &str, peers: &[Peer], row: &Row, exp
     };
     // An end whose other end is gone is about to be closed: its holder has been told, or is being told.
     let hung_up = peers.is_empty() && !listening && path.is_empty();
-    (!fine && !(hung_up && declared.is_none())).then(|| describe(listening, path, peers))
+    let is_closing = hung_up && declared.is_none();
+    (!(fine || is_closing)).then(|| describe(listening, path, peers))
 }
 
 fn describe(listening: bool, path: &str, peers: &[Peer]) -> String {

@@ -132,6 +132,9 @@ pub struct Fd {
     pub target: Target,
 }
 
+/// Two bounds; `None` is unlimited.
+pub type Bounds = (Option<u64>, Option<u64>);
+
 /// All that is known of one process.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
@@ -148,13 +151,13 @@ pub struct Facts {
     /// Its descriptors.
     pub fds: Vec<Fd>,
     /// Soft and hard limit by the kernel's name, for example `Max open files`; `None` is unlimited.
-    pub limits: BTreeMap<String, (Option<u64>, Option<u64>)>,
+    pub limits: BTreeMap<String, Bounds>,
     /// Names of its environment's variables.
     pub environment: Vec<String>,
     /// Its control group.
     pub cgroup: String,
     /// Bounds of its control group: memory (bytes) and tasks, where there is one.
-    pub cgroup_bounds: Option<(Option<u64>, Option<u64>)>,
+    pub cgroup_bounds: Option<Bounds>,
     /// Label of a security module, if any.
     pub label: String,
     /// Process ids of its children.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use super::facts::{CAPABILITY_SETS, Mount, Thread};
+use super::facts::{Bounds, CAPABILITY_SETS, Mount, Thread};
 
 /// A file of a process's entry.
 pub fn text(pid: u32, name: &str) -> Option<String> {
@@ -116,13 +116,13 @@ fn unescape(text: &str) -> String {
 }
 
 /// Limits by name.
-pub fn limits(pid: u32) -> BTreeMap<String, (Option<u64>, Option<u64>)> {
+pub fn limits(pid: u32) -> BTreeMap<String, Bounds> {
     let table = text(pid, "limits").unwrap_or_default();
     table.lines().skip(1).filter_map(parse_limit).collect()
 }
 
 /// Columns are separated by two blanks or more.
-fn parse_limit(line: &str) -> Option<(String, (Option<u64>, Option<u64>))> {
+fn parse_limit(line: &str) -> Option<(String, Bounds)> {
     let mut columns = line.split("  ").map(str::trim).filter(|column| !column.is_empty());
     let name = columns.next()?.to_owned();
     Some((name, (columns.next()?.parse().ok(), columns.next()?.parse().ok())))
@@ -135,7 +135,7 @@ pub fn cgroup(pid: u32) -> String {
 }
 
 /// Bounds of a control group: memory in bytes, tasks.
-pub fn cgroup_bounds(group: &str) -> Option<(Option<u64>, Option<u64>)> {
+pub fn cgroup_bounds(group: &str) -> Option<Bounds> {
     let read = |name: &str| fs::read_to_string(format!("/sys/fs/cgroup{group}/{name}")).ok();
     let number = |text: String| text.trim().parse().ok();
     Some((number(read("memory.max")?), number(read("pids.max")?)))
