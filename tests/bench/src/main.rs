@@ -25,25 +25,30 @@ pub struct Options {
 }
 
 fn main() -> ExitCode {
-    let mut options = Options {
-        peers: PathBuf::from("/nonexistent"),
-        sources: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers"),
-        quick: false,
+    let Some(options) = options(std::env::args().skip(1)) else {
+        eprintln!("usage: chela-bench --peers DIR [--quick]");
+        return ExitCode::from(2);
     };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        match (arg.as_str(), args.len()) {
-            ("--quick", _) => options.quick = true,
-            ("--peers", 1..) => options.peers = args.next().map(PathBuf::from).unwrap_or_default(),
-            _ => {
-                eprintln!("usage: chela-bench --peers DIR [--quick]");
-                return ExitCode::from(2);
-            }
-        }
-    }
     if let Err(reason) = harness::require_root() {
         eprintln!("chela-bench: {reason}");
         return ExitCode::FAILURE;
     }
     figures::all(&options)
+}
+
+/// `None`: wrong usage.
+fn options(mut args: impl ExactSizeIterator<Item = String>) -> Option<Options> {
+    let mut options = Options {
+        peers: PathBuf::from("/nonexistent"),
+        sources: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers"),
+        quick: false,
+    };
+    while let Some(arg) = args.next() {
+        match (arg.as_str(), args.len()) {
+            ("--quick", _) => options.quick = true,
+            ("--peers", 1..) => options.peers = args.next().map(PathBuf::from)?,
+            _ => return None,
+        }
+    }
+    Some(options)
 }

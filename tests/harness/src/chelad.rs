@@ -65,10 +65,10 @@ impl Chelad {
         while from.elapsed() < PATIENCE {
             let step = self.notify.set_read_timeout(Some(Duration::from_millis(20)));
             step.map_err(|e| format!("notify socket: {e}"))?;
-            if let Ok(length) = self.notify.recv(&mut buffer) {
-                if String::from_utf8_lossy(&buffer[..length]).lines().any(|l| l == line) {
-                    return Ok(());
-                }
+            if let Ok(length) = self.notify.recv(&mut buffer)
+                && String::from_utf8_lossy(&buffer[..length]).lines().any(|l| l == line)
+            {
+                return Ok(());
             }
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("chelad ended ({status}) before it said {line}: {}", self.stderr()));

@@ -27,9 +27,7 @@ pub fn is_alive(pid: u32) -> bool {
 /// The value of a line of `/proc/PID/status`, for example `CapEff`.
 pub fn status(pid: u32, key: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line =
-        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim).map(str::to_owned));
-    line
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim).map(str::to_owned))
 }
 
 fn parents() -> HashMap<u32, u32> {
