@@ -218,7 +218,9 @@ impl Audit {
 
     /// What crashes left behind the last entry.
     fn take_up_rest(&mut self, rest: &[u8]) -> Result<(), AuditError> {
-        let whole = Entry::parse(rest).ok();
+        // The line that is not ended yet may be a whole entry, for example the one that accounts for what lies before it.
+        let begun = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole = Entry::parse(&rest[begun..]).ok();
         let whole = whole.filter(|entry| before(entry) == self.head);
         if let Some(entry) = whole {
             // Only its line break is missing.

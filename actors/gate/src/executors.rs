@@ -112,6 +112,11 @@ impl Executors {
         }
     }
 
+    /// Whether this gate waits for that action.
+    pub fn is_open(&self, action: u64) -> bool {
+        self.open.borrow().contains_key(&action)
+    }
+
     /// Whether an action is open in `slot`.
     pub fn is_busy(&self, slot: u32) -> bool {
         self.open.borrow().values().any(|open| open.slot == slot)

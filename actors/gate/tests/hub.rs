@@ -270,3 +270,39 @@ fn turns_wait_for_a_brain_and_a_missing_role_is_told() {
         assert!(reason.contains("no such thing"));
     });
 }
+
+#[test]
+fn a_turn_of_a_dead_gate_goes_on_with_its_label_and_its_action_is_carried_out_once() {
+    run(async {
+        let world = World::new();
+        let first = {
+            // The gate before: it decided an action, which went to the executor's first instance, and died.
+            let mut audit = world.gate.audit.borrow_mut();
+            let action = audit.next_action();
+            let body = serde_json::json!({ "action": action, "instance": 1 });
+            audit.append(chela_gate::audit::TOOL_DECIDED, &body).unwrap();
+            audit.started(action, 1);
+            action
+        };
+        let mut executor = World::link::<ExecutorWire>(world.edge(Role::Executor, OWNER)).await;
+        world.memory(HOUSE);
+        world.memory(OWNER);
+        world.model();
+        world.brain();
+        fakes::left_open(&world, first);
+        // It speaks before it is asked again: from the time of that gate.
+        executor.send(&FromExecutor::Finished { action: first, outcome: outcome(Vec::new()) }).await.unwrap();
+        tokio::task::spawn_local(chela_gate::resume::all(world.gate.clone()));
+        let ToExecutor::Run { action, .. } = executor.recv().await.unwrap() else { panic!("no run") };
+        assert_eq!(action, first);
+        executor.send(&FromExecutor::Finished { action, outcome: outcome(b"once".to_vec()) }).await.unwrap();
+        while world.journal.borrow()[&1].ended.is_none() {
+            tokio::time::sleep(tokio::time::Duration::from_millis(1)).await;
+        }
+        let record = world.journal.borrow()[&1].clone();
+        assert_eq!(record.ended.unwrap().0, TurnEnd::Answered);
+        assert_eq!(record.label.integrity, schema::label::Integrity::Untrusted);
+        assert!(matches!(&record.steps[2], Step::Crashed { role } if role == "gate"), "{:?}", record.steps);
+        assert!(matches!(&record.steps[3], Step::ToolFinished { outcome, .. } if outcome.stdout == b"once"));
+    });
+}

@@ -1,4 +1,6 @@
 //! A gate in this process, with fakes of every role at the other ends of its edges.
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -24,8 +26,9 @@ use schema::edge::local::{FromClient, ToClient};
 use schema::edge::memory::{Answer, Ask, FromMemory, MemoryWire, Step, TurnEnd, TurnRecord};
 use schema::edge::model::{FromModel, ModelWire, ToModel};
 use schema::edge::{Frame, Wire};
+use schema::label::{Confidentiality, Integrity, Label};
 use schema::talk::{Completion, CompletionEnd, Speaker, Usage};
-use schema::tool::{Ended, ToolCall, ToolOutcome};
+use schema::tool::{Decision, Ended, Risk, ToolCall, ToolOutcome, Verdict};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
 
@@ -300,4 +303,28 @@ pub fn replied(told: ToClient) -> (TurnEnd, String, u64) {
         ToClient::Replied(reply) => (reply.end, reply.text, reply.turn),
         other => panic!("no reply: {other:?}"),
     }
+}
+
+/// A turn that a gate left open with that action decided, its label tainted.
+pub fn left_open(world: &World, action: u64) {
+    let asked = ToolCall { name: "list_files".to_owned(), arguments: "{}".to_owned() };
+    let tainted = Label { integrity: Integrity::Untrusted, confidentiality: Confidentiality::Private };
+    let decision = Decision {
+        verdict: Verdict::Allowed,
+        reason: String::new(),
+        rule: String::new(),
+        risk: Risk::Low,
+        remedy: String::new(),
+    };
+    let record = TurnRecord {
+        turn: 1,
+        channel: "local".to_owned(),
+        message_id: "m".to_owned(),
+        text: "tool".to_owned(),
+        label: tainted,
+        at_ms: 0,
+        steps: vec![Step::Completed(call()), Step::ToolDecided { call: asked, decision, action }],
+        ended: None,
+    };
+    world.journal.borrow_mut().insert(1, record);
 }
