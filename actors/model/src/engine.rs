@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
 use schema::talk::{CallMode, Completion, CompletionEnd, Message, Usage};
 use schema::tool::ToolSpec;
 
@@ -253,9 +255,12 @@ impl Engine {
     }
 }
 
-/// Threads that compute on this machine.
+/// Threads that compute on this machine: the processors that this process may run on, asked of the kernel by a call that
+/// the seal permits. The standard library would read files, which are out of reach by then.
 pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get).min(THREADS_MAX)
+    let allowed = sched_getaffinity(Pid::from_raw(0));
+    let count = allowed.map_or(1, |set| (0..CpuSet::count()).filter(|at| set.is_set(*at).unwrap_or(false)).count());
+    count.clamp(1, THREADS_MAX)
 }
 
 fn count(tokens: usize) -> u32 {
