@@ -3,6 +3,7 @@
 //! The test stands for chelad: it holds the lock of a root and starts a process that the audit takes for a brain. The same
 //! process without the fault is audited first; what the fault adds to the lines is what must be found.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

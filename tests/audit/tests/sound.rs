@@ -1,6 +1,7 @@
 //! The real tree, started by the real chelad: `chela audit` finds nothing wrong with it, idle or at work, and finds a
 //! program that does not seal itself.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 

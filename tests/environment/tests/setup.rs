@@ -1,6 +1,7 @@
 //! `chela setup` and `chela doctor` where something is wrong: a message that names the object and the way out, the exit
 //! status, and nothing left behind.
 #![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::os::unix::fs::symlink;
