@@ -45,7 +45,10 @@ async fn serve(mut sealed: Sealed, (): ()) -> Result<(), BrainError> {
     let start = first_message(&mut link, &mut control).await?;
     let Some(start) = start else { return Ok(()) };
     control.busy();
-    run(&mut link, start).await
+    run(&mut link, start).await?;
+    // Gone with its lines still open: to those at their other ends, a line that is closed by a process that lives is a
+    // fault, and letting go of them one by one takes long enough to be seen.
+    std::process::exit(0)
 }
 
 /// The turn, or `None` when the spare is told to stop before it got one.

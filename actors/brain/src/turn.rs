@@ -50,34 +50,19 @@ impl Conversation {
     pub fn step(&mut self, event: Event) -> Effect {
         let open = std::mem::replace(&mut self.open, Open::Over);
         match (open, event.0) {
-            (
-                Open::Nothing,
-                ToBrain::StartTurn {
-                    messages,
-                    tools,
-                    steps_left,
-                },
-            ) => self.start(messages, tools, steps_left),
-            (
-                Open::Completion,
-                ToBrain::CompletionFinished {
-                    request,
-                    completion,
-                },
-            ) if self.is_open(request) => self.completed(completion),
-            (Open::Completion, ToBrain::CompletionFailed { request, reason })
-                if self.is_open(request) =>
-            {
+            (Open::Nothing, ToBrain::StartTurn { messages, tools, steps_left }) => {
+                self.start(messages, tools, steps_left)
+            }
+            (Open::Completion, ToBrain::CompletionFinished { request, completion }) if self.is_open(request) => {
+                self.completed(completion)
+            }
+            (Open::Completion, ToBrain::CompletionFailed { request, reason }) if self.is_open(request) => {
                 close(format!("The model could not answer: {reason}"))
             }
-            (Open::Tool(call), ToBrain::ToolFinished { request, outcome })
-                if self.is_open(request) =>
-            {
+            (Open::Tool(call), ToBrain::ToolFinished { request, outcome }) if self.is_open(request) => {
                 self.tool_ended(&call, render::outcome(&outcome))
             }
-            (Open::Tool(call), ToBrain::ToolRefused { request, decision })
-                if self.is_open(request) =>
-            {
+            (Open::Tool(call), ToBrain::ToolRefused { request, decision }) if self.is_open(request) => {
                 self.tool_ended(&call, render::refusal(&decision))
             }
             (Open::Nothing, _) => Effect::Broken("a message before the turn"),
@@ -132,18 +117,11 @@ impl Conversation {
     /// Asks for a call only while there is a step for the call and one for the text after it.
     fn ask_completion(&mut self) -> Effect {
         if self.steps_left == 0 || self.context_bytes() > CONTEXT_BYTES_MAX {
-            return close(
-                "I stopped here: this turn has used up all of its steps. Ask me to go on."
-                    .to_owned(),
-            );
+            return close("I stopped here: this turn has used up all of its steps. Ask me to go on.".to_owned());
         }
         self.steps_left -= 1;
         self.open = Open::Completion;
-        let call = if self.tools.is_empty() || self.steps_left < 2 {
-            CallMode::Never
-        } else {
-            CallMode::May
-        };
+        let call = if self.tools.is_empty() || self.steps_left < 2 { CallMode::Never } else { CallMode::May };
         Effect::Ask(FromBrain::RequestCompletion {
             request: self.number(),
             messages: self.messages.clone(),
@@ -161,10 +139,7 @@ impl Conversation {
         }
         self.steps_left -= 1;
         self.open = Open::Tool(call.clone());
-        Effect::Ask(FromBrain::RequestTool {
-            request: self.number(),
-            call,
-        })
+        Effect::Ask(FromBrain::RequestTool { request: self.number(), call })
     }
 
     /// A call that a model without the grammar wrote as its whole text: an object of a listed tool's `name` and its
@@ -179,24 +154,14 @@ impl Conversation {
         let name = object.get("name")?.as_str()?;
         let arguments = object.get("arguments").filter(|a| a.is_object())?;
         let listed = self.tools.iter().any(|tool| tool.name == name);
-        listed.then(|| ToolCall {
-            name: name.to_owned(),
-            arguments: arguments.to_string(),
-        })
+        listed.then(|| ToolCall { name: name.to_owned(), arguments: arguments.to_string() })
     }
 
     /// What the brain adds carries the join of all that it was given: it can't know better, and the gate asks nobody
     /// but itself for a turn's label.
     fn say(&mut self, speaker: Speaker, text: String) {
-        let label = self
-            .messages
-            .iter()
-            .fold(Label::NOTHING, |label, message| label.join(message.label));
-        self.messages.push(Message {
-            speaker,
-            text,
-            label,
-        });
+        let label = self.messages.iter().fold(Label::NOTHING, |label, message| label.join(message.label));
+        self.messages.push(Message { speaker, text, label });
     }
 
     fn number(&mut self) -> u32 {

@@ -5,43 +5,23 @@ use schema::tool::{Decision, Ended, Risk, ToolOutcome, Verdict};
 use super::*;
 
 fn message(speaker: Speaker, text: &str) -> Message {
-    Message {
-        speaker,
-        text: text.to_owned(),
-        label: Label::NOTHING,
-    }
+    Message { speaker, text: text.to_owned(), label: Label::NOTHING }
 }
 
 fn tools() -> Vec<ToolSpec> {
-    vec![ToolSpec {
-        name: "list_files".to_owned(),
-        description: String::new(),
-        parameters: Vec::new(),
-    }]
+    vec![ToolSpec { name: "list_files".to_owned(), description: String::new(), parameters: Vec::new() }]
 }
 
 fn start(messages: Vec<Message>, steps_left: u32) -> Event {
-    Event(ToBrain::StartTurn {
-        messages,
-        tools: tools(),
-        steps_left,
-    })
+    Event(ToBrain::StartTurn { messages, tools: tools(), steps_left })
 }
 
 fn completion(text: &str, call: Option<ToolCall>) -> Completion {
-    Completion {
-        text: text.to_owned(),
-        call,
-        ended: CompletionEnd::Done,
-        usage: Usage::default(),
-    }
+    Completion { text: text.to_owned(), call, ended: CompletionEnd::Done, usage: Usage::default() }
 }
 
 fn finished(request: u32, text: &str, call: Option<ToolCall>) -> Event {
-    Event(ToBrain::CompletionFinished {
-        request,
-        completion: completion(text, call),
-    })
+    Event(ToBrain::CompletionFinished { request, completion: completion(text, call) })
 }
 
 fn outcome() -> ToolOutcome {
@@ -56,10 +36,7 @@ fn outcome() -> ToolOutcome {
 }
 
 fn list() -> ToolCall {
-    ToolCall {
-        name: "list_files".to_owned(),
-        arguments: "{\"path\": \".\"}".to_owned(),
-    }
+    ToolCall { name: "list_files".to_owned(), arguments: "{\"path\": \".\"}".to_owned() }
 }
 
 fn reply(text: &str) -> Effect {
@@ -72,18 +49,10 @@ fn text_is_the_reply() {
     let first = turn.step(start(vec![message(Speaker::User, "hi")], 16));
     assert!(matches!(
         first,
-        Effect::Ask(FromBrain::RequestCompletion {
-            request: 0,
-            call: CallMode::May,
-            streamed: true,
-            ..
-        })
+        Effect::Ask(FromBrain::RequestCompletion { request: 0, call: CallMode::May, streamed: true, .. })
     ));
     assert_eq!(turn.step(finished(0, "hello", None)), reply("hello"));
-    assert!(matches!(
-        turn.step(finished(1, "again", None)),
-        Effect::Broken(_)
-    ));
+    assert!(matches!(turn.step(finished(1, "again", None)), Effect::Broken(_)));
 }
 
 #[test]
@@ -91,36 +60,13 @@ fn a_call_is_asked_for_and_its_result_stands_in_the_context() {
     let mut turn = Conversation::default();
     turn.step(start(vec![message(Speaker::User, "which files?")], 16));
     let asked = turn.step(finished(0, "", Some(list())));
-    assert_eq!(
-        asked,
-        Effect::Ask(FromBrain::RequestTool {
-            request: 1,
-            call: list()
-        })
-    );
-    let next = turn.step(Event(ToBrain::ToolFinished {
-        request: 1,
-        outcome: outcome(),
-    }));
-    let Effect::Ask(FromBrain::RequestCompletion {
-        request: 2,
-        messages,
-        ..
-    }) = next
-    else {
+    assert_eq!(asked, Effect::Ask(FromBrain::RequestTool { request: 1, call: list() }));
+    let next = turn.step(Event(ToBrain::ToolFinished { request: 1, outcome: outcome() }));
+    let Effect::Ask(FromBrain::RequestCompletion { request: 2, messages, .. }) = next else {
         panic!("{next:?}");
     };
-    let texts: Vec<_> = messages
-        .iter()
-        .map(|m| (m.speaker, m.text.as_str()))
-        .collect();
-    assert_eq!(
-        texts[1],
-        (
-            Speaker::Assistant,
-            "{\"name\": \"list_files\", \"arguments\": {\"path\": \".\"}}"
-        )
-    );
+    let texts: Vec<_> = messages.iter().map(|m| (m.speaker, m.text.as_str())).collect();
+    assert_eq!(texts[1], (Speaker::Assistant, "{\"name\": \"list_files\", \"arguments\": {\"path\": \".\"}}"));
     assert_eq!(texts[2], (Speaker::Tool, "list_files: ok\na.txt"));
 }
 
@@ -136,17 +82,11 @@ fn a_refusal_is_told_to_the_model() {
         risk: Risk::Low,
         remedy: "Use another.".to_owned(),
     };
-    let next = turn.step(Event(ToBrain::ToolRefused {
-        request: 1,
-        decision,
-    }));
+    let next = turn.step(Event(ToBrain::ToolRefused { request: 1, decision }));
     let Effect::Ask(FromBrain::RequestCompletion { messages, .. }) = next else {
         panic!("{next:?}");
     };
-    assert_eq!(
-        messages[2].text,
-        "list_files: refused: no such tool. Use another."
-    );
+    assert_eq!(messages[2].text, "list_files: refused: no such tool. Use another.");
 }
 
 #[test]
@@ -154,17 +94,8 @@ fn the_last_step_is_a_closing_text() {
     let mut turn = Conversation::default();
     turn.step(start(vec![message(Speaker::User, "x")], 3));
     turn.step(finished(0, "", Some(list())));
-    let last = turn.step(Event(ToBrain::ToolFinished {
-        request: 1,
-        outcome: outcome(),
-    }));
-    assert!(matches!(
-        last,
-        Effect::Ask(FromBrain::RequestCompletion {
-            call: CallMode::Never,
-            ..
-        })
-    ));
+    let last = turn.step(Event(ToBrain::ToolFinished { request: 1, outcome: outcome() }));
+    assert!(matches!(last, Effect::Ask(FromBrain::RequestCompletion { call: CallMode::Never, .. })));
     let closed = turn.step(finished(2, "", Some(list())));
     assert!(matches!(closed, Effect::Close(FromBrain::Reply { text }) if text.contains("used up")));
 }
@@ -175,10 +106,7 @@ fn a_call_written_as_text_counts_only_if_it_is_nothing_else_and_listed() {
         ("{\"name\": \"list_files\", \"arguments\": {}}", true),
         (" {\"arguments\": {}, \"name\": \"list_files\"}\n", true),
         ("{\"name\": \"rm\", \"arguments\": {}}", false),
-        (
-            "{\"name\": \"list_files\", \"arguments\": {}, \"x\": 1}",
-            false,
-        ),
+        ("{\"name\": \"list_files\", \"arguments\": {}, \"x\": 1}", false),
         ("{\"name\": \"list_files\", \"arguments\": \"{}\"}", false),
         ("Use {\"name\": \"list_files\", \"arguments\": {}}", false),
         ("{\"name\": \"list_files\"", false),
@@ -194,21 +122,12 @@ fn a_call_written_as_text_counts_only_if_it_is_nothing_else_and_listed() {
 #[test]
 fn a_resumed_turn_goes_on_from_its_last_message() {
     let mut turn = Conversation::default();
-    let said = vec![
-        message(Speaker::User, "x"),
-        message(Speaker::Assistant, "the answer"),
-    ];
+    let said = vec![message(Speaker::User, "x"), message(Speaker::Assistant, "the answer")];
     assert_eq!(turn.step(start(said, 15)), reply("the answer"));
 
     let mut turn = Conversation::default();
-    let called = vec![
-        message(Speaker::User, "x"),
-        message(Speaker::Assistant, &render::call(&list())),
-    ];
-    assert!(matches!(
-        turn.step(start(called, 15)),
-        Effect::Ask(FromBrain::RequestTool { request: 0, .. })
-    ));
+    let called = vec![message(Speaker::User, "x"), message(Speaker::Assistant, &render::call(&list()))];
+    assert!(matches!(turn.step(start(called, 15)), Effect::Ask(FromBrain::RequestTool { request: 0, .. })));
 }
 
 fn any_event() -> impl Strategy<Value = ToBrain> {
@@ -218,14 +137,8 @@ fn any_event() -> impl Strategy<Value = ToBrain> {
             request,
             completion: completion(&text, call)
         }),
-        (0..4u32).prop_map(|request| ToBrain::CompletionFailed {
-            request,
-            reason: "x".to_owned()
-        }),
-        (0..4u32).prop_map(|request| ToBrain::ToolFinished {
-            request,
-            outcome: outcome()
-        }),
+        (0..4u32).prop_map(|request| ToBrain::CompletionFailed { request, reason: "x".to_owned() }),
+        (0..4u32).prop_map(|request| ToBrain::ToolFinished { request, outcome: outcome() }),
         (0..3u32).prop_map(|steps_left| ToBrain::StartTurn {
             messages: vec![message(Speaker::User, "x")],
             tools: tools(),
