@@ -74,10 +74,10 @@ pub fn runsv(dir: &Path, count: usize) -> Result<Sample, String> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
             // A pid file names the shell before it has become `sleep`; ready is when it has.
-            if let Some(pid) = pid_now().filter(|pid| Some(*pid) != old) {
-                if fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "sleep") {
-                    return Ok(pid);
-                }
+            if let Some(pid) = pid_now().filter(|pid| Some(*pid) != old)
+                && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "sleep")
+            {
+                return Ok(pid);
             }
         }
         Err("runsv did not restart sleep within 10 s".to_string())
