@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 /// Times of this many tokens are looked at before a judgement.
-const TRIAL_TOKENS: u32 = 4;
+const TRIAL_TOKENS: u32 = 2;
 /// Tokens with one thread before several are tried again.
-const ALONE_TOKENS: u32 = 48;
+const ALONE_TOKENS: u32 = 24;
 
 /// Which way is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

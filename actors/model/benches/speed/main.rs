@@ -9,7 +9,8 @@ mod sys;
 
 use std::fs;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use common::{ask, engine, kernels, model_file, said};
 use model::engine::{Engine, threads};
@@ -18,7 +19,9 @@ use schema::talk::Speaker;
 use sys::Peer;
 
 /// Rounds of each, alternating; the best counts, since other programs only ever slow one down.
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 10;
+/// Between two turns: an engine's threads spin for a while after their last token, and would slow the other down.
+const PAUSE_MS: u64 = 400;
 /// Tokens written in a round.
 const WRITTEN_TOKENS: u32 = 32;
 /// What must be reached.
@@ -46,9 +49,11 @@ fn main() -> ExitCode {
     let mut peer = Peer::new(kernels, model_file(), threads()).expect("the peer loads");
     let (mut ours, mut theirs) = (Best::default(), Best::default());
     for _ in 0..ROUNDS {
+        sleep(Duration::from_millis(PAUSE_MS));
         let tokens = round(&mut engine, &mut ours);
+        sleep(Duration::from_millis(PAUSE_MS));
         let (read, wrote) = peer.read_and_write(&tokens, WRITTEN_TOKENS as usize).expect("the peer computes");
-        let per_second = |count: usize, time: std::time::Duration| count as f64 / time.as_secs_f64();
+        let per_second = |count: usize, time: Duration| count as f64 / time.as_secs_f64();
         theirs.keep(per_second(tokens.len(), read), per_second(WRITTEN_TOKENS as usize, wrote));
     }
     println!("load {load_ms} ms, {} threads", threads());
