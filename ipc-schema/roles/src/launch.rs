@@ -293,11 +293,15 @@ impl Report {
         bytes
     }
 
-    /// The report in a record.
+    /// The report in a record. Exactly the bytes that [`Report::to_bytes`] writes: one that is not used is 0.
     pub fn from_bytes(bytes: &[u8]) -> Option<Report> {
-        if bytes.len() != REPORT_BYTES || bytes[3] != 0 {
+        if bytes.len() != REPORT_BYTES {
             return None;
         }
+        Report::read(bytes).filter(|report| report.to_bytes() == bytes)
+    }
+
+    fn read(bytes: &[u8]) -> Option<Report> {
         let word = |at| u32_at(bytes, at);
         match bytes[0] {
             1 => Some(Report::Started { who: instance_at(bytes)?, pid: word(16) }),
