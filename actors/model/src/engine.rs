@@ -59,16 +59,13 @@ impl Engine {
     /// Loads the kernels for this processor from the directory `kernels` and the GGUF file `file`. All files that an
     /// engine ever opens are opened here.
     pub fn load(kernels: &Path, file: &Path) -> Result<Engine, EngineError> {
-        let unopened = |error: std::io::Error| EngineError::Open {
-            path: file.display().to_string(),
-            reason: error.to_string(),
-        };
+        let unopened =
+            |error: std::io::Error| EngineError::Open { path: file.display().to_string(), reason: error.to_string() };
         File::open(file).map_err(unopened)?;
         let kernels = Kernels::load(kernels)?;
         let model = Arc::new(Model::load(kernels, file)?);
-        let source = model
-            .chat_template()
-            .ok_or_else(|| EngineError::Template { reason: "the file has none".to_owned() })?;
+        let source =
+            model.chat_template().ok_or_else(|| EngineError::Template { reason: "the file has none".to_owned() })?;
         let (begin, end) = model.begin_and_end_text();
         let template = Template::new(source, begin, end)?;
         let context_max_tokens = CONTEXT_MAX_TOKENS.min(model.trained_context_tokens());

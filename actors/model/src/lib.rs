@@ -13,7 +13,6 @@ pub mod pace;
 pub mod prefix;
 pub mod queue;
 pub mod sample;
-#[allow(unsafe_code)]
 pub mod sys;
 pub mod talk;
 pub mod template;

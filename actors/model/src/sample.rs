@@ -76,7 +76,8 @@ impl Chooser {
 
     /// One of the candidates, or `None` when none is possible.
     pub fn pick(&mut self, candidates: &[Candidate]) -> Option<i32> {
-        let best = candidates.iter().filter(|c| c.logit > f32::NEG_INFINITY).max_by(|a, b| a.logit.total_cmp(&b.logit))?;
+        let best =
+            candidates.iter().filter(|c| c.logit > f32::NEG_INFINITY).max_by(|a, b| a.logit.total_cmp(&b.logit))?;
         if self.choice.temperature <= 0.0 {
             return Some(best.token);
         }

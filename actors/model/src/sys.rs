@@ -97,8 +97,10 @@ fn load_kernels(directory: &CStr) -> Option<Kernels> {
 
 fn c_path(path: &Path) -> Result<CString, EngineError> {
     use std::os::unix::ffi::OsStrExt;
-    CString::new(path.as_os_str().as_bytes())
-        .map_err(|_| EngineError::Load { path: path.display().to_string(), engine: "the name contains a zero byte".into() })
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| EngineError::Load {
+        path: path.display().to_string(),
+        engine: "the name contains a zero byte".into(),
+    })
 }
 
 /// A loaded model: its weights are pages of the file, shared with every other process that maps it.
@@ -302,7 +304,12 @@ impl Drop for Context {
 impl Context {
     /// Makes a context of `tokens` for computing with `threads` threads. Needs no file. `stop`, once true, ends any
     /// computation of this context.
-    pub fn new(model: &Arc<Model>, tokens: u32, threads: usize, stop: &Arc<AtomicBool>) -> Result<Context, EngineError> {
+    pub fn new(
+        model: &Arc<Model>,
+        tokens: u32,
+        threads: usize,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Context, EngineError> {
         let no_memory = || EngineError::NoContext { tokens, engine: take_complaints() };
         let count = i32::try_from(threads).map_err(|_| no_memory())?;
         // SAFETY: parameters are the engine's defaults with plain fields changed; the model and the stop flag outlive the
@@ -343,9 +350,8 @@ impl Context {
         let mut tokens = tokens.to_vec();
         let count = i32::try_from(tokens.len()).unwrap_or(i32::MAX);
         // SAFETY: the batch borrows `tokens`, which lives through the call; the engine checks the count.
-        let status = unsafe {
-            llama::llama_decode(self.raw.as_ptr(), llama::llama_batch_get_one(tokens.as_mut_ptr(), count))
-        };
+        let status =
+            unsafe { llama::llama_decode(self.raw.as_ptr(), llama::llama_batch_get_one(tokens.as_mut_ptr(), count)) };
         match status {
             0 => Ok(Decoded::Read),
             2 => Ok(Decoded::Stopped),

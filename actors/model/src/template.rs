@@ -80,10 +80,8 @@ impl Template {
 
     /// The conversation in pieces, up to where the assistant's next answer begins.
     pub fn render(&self, said: &[Said]) -> Result<Vec<Piece>, EngineError> {
-        let marked = |(i, message): (usize, &Said)| Marked {
-            role: message.part.name(),
-            content: format!("{MARK}{i}{MARK}"),
-        };
+        let marked =
+            |(i, message): (usize, &Said)| Marked { role: message.part.name(), content: format!("{MARK}{i}{MARK}") };
         let messages: Vec<Marked> = said.iter().enumerate().map(marked).collect();
         let template = self.environment.get_template(NAME).map_err(refused)?;
         let rendered = template

@@ -1,5 +1,7 @@
 //! The engine with the real default model.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::fs;
@@ -36,15 +38,20 @@ fn tools() -> Vec<ToolSpec> {
         parameters,
     };
     vec![
-        tool("run_command", "Runs a shell command.", vec![
-            parameter("command", ParameterKind::String, true),
-            parameter("timeout_s", ParameterKind::Integer, false),
-        ]),
+        tool(
+            "run_command",
+            "Runs a shell command.",
+            vec![
+                parameter("command", ParameterKind::String, true),
+                parameter("timeout_s", ParameterKind::Integer, false),
+            ],
+        ),
         tool("read_file", "Reads a file.", vec![parameter("path", ParameterKind::String, true)]),
-        tool("list_files", "Lists a directory.", vec![
-            parameter("path", ParameterKind::String, true),
-            parameter("hidden", ParameterKind::Boolean, false),
-        ]),
+        tool(
+            "list_files",
+            "Lists a directory.",
+            vec![parameter("path", ParameterKind::String, true), parameter("hidden", ParameterKind::Boolean, false)],
+        ),
     ]
 }
 
@@ -102,7 +109,8 @@ fn the_same_seed_writes_the_same_text() {
 fn a_demanded_call_is_whole_and_of_a_listed_tool() {
     let _alone = alone();
     let mut engine = engine();
-    for question in ["List the files in the directory src.", "Read notes.txt.", "qwertz \"}{ 🦀", "Delete everything!"] {
+    for question in ["List the files in the directory src.", "Read notes.txt.", "qwertz \"}{ 🦀", "Delete everything!"]
+    {
         let request = Request { tools: tools(), call: CallMode::Must, ..ask(&conversation(question), 200) };
         let (completion, shown) = complete(&mut engine, &request);
         let call = completion.call.clone().unwrap_or_else(|| panic!("no call for {question:?}: {completion:?}"));

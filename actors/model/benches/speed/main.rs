@@ -1,10 +1,10 @@
 //! How fast our engine reads and writes, beside llama.cpp's own way, on the same file with the same threads in the same
 //! run. Ours does all that the role does: template, tokens, sampling, text. Exits with 1 when a ratio is below 0.9.
 #![deny(unsafe_code)]
+#![allow(clippy::expect_used)]
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
-#[allow(unsafe_code)]
 mod sys;
 
 use std::fs;

@@ -53,7 +53,9 @@ impl Peer {
     fn decode(&mut self, tokens: &mut [i32]) -> bool {
         let count = i32::try_from(tokens.len()).unwrap_or(0);
         // SAFETY: the batch borrows `tokens`, which lives through the call.
-        unsafe { llama::llama_decode(self.context.as_ptr(), llama::llama_batch_get_one(tokens.as_mut_ptr(), count)) == 0 }
+        unsafe {
+            llama::llama_decode(self.context.as_ptr(), llama::llama_batch_get_one(tokens.as_mut_ptr(), count)) == 0
+        }
     }
 
     /// Time to read these tokens and then to write `count` more.

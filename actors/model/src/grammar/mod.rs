@@ -149,10 +149,8 @@ mod tests {
 
     #[test]
     fn each_tool_is_an_alternative_with_its_own_arguments() {
-        let tools = [
-            tool("read_file", vec![parameter("path", ParameterKind::String, true)]),
-            tool("list_files", vec![]),
-        ];
+        let tools =
+            [tool("read_file", vec![parameter("path", ParameterKind::String, true)]), tool("list_files", vec![])];
         let grammar = of_calls(&tools, Spacing::Fixed).unwrap();
         assert_eq!(rule(&grammar, "root"), "call-0 | call-1");
         assert_eq!(

@@ -34,18 +34,15 @@ impl Grammar {
         let refused = || EngineError::Grammar { engine: take_complaints() };
         let text = CString::new(text).map_err(|_| refused())?;
         // SAFETY: both strings are terminated; the vocabulary lives as long as the model, of which we hold an `Arc`.
-        let raw = unsafe {
-            llama::llama_sampler_init_grammar(model.vocabulary.as_ptr(), text.as_ptr(), c"root".as_ptr())
-        };
+        let raw =
+            unsafe { llama::llama_sampler_init_grammar(model.vocabulary.as_ptr(), text.as_ptr(), c"root".as_ptr()) };
         Ok(Grammar { raw: NonNull::new(raw).ok_or_else(refused)?, _model: Arc::clone(model) })
     }
 
     /// Sets the logit of every candidate that may not come next to minus infinity.
     pub fn strike_out(&mut self, candidates: &mut [Candidate]) {
-        let mut raw: Vec<llama::llama_token_data> = candidates
-            .iter()
-            .map(|c| llama::llama_token_data { id: c.token, logit: c.logit, p: 0.0 })
-            .collect();
+        let mut raw: Vec<llama::llama_token_data> =
+            candidates.iter().map(|c| llama::llama_token_data { id: c.token, logit: c.logit, p: 0.0 }).collect();
         let mut array =
             llama::llama_token_data_array { data: raw.as_mut_ptr(), size: raw.len(), selected: -1, sorted: false };
         // SAFETY: the array borrows `raw`, which lives through the call; a grammar only writes logits.
