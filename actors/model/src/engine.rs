@@ -18,7 +18,7 @@ use crate::limits::{ANSWER_ROOM_TOKENS, BATCH_TOKENS, CONTEXT_MAX_TOKENS, CONTEX
 use crate::pace::{self, Pace};
 use crate::prefix::{context_for, reusable};
 use crate::sample::{Candidate, Choice};
-use crate::sys::{Context, Decoded, Kernels, Model, Threads, Token};
+use crate::sys::{Context, Kernels, Model, Threads, Token};
 use crate::talk::{Said, arrange};
 use crate::template::{Piece, Template};
 use crate::writing::{Step, Writing};
@@ -36,6 +36,15 @@ pub struct Request {
     pub tokens_max: u32,
     /// How words are chosen.
     pub words: Choice,
+}
+
+/// How reading went on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decoded {
+    /// All tokens were read.
+    Read,
+    /// The stop flag ended it early; how much was read is unknown.
+    Stopped,
 }
 
 /// An engine that is loaded.

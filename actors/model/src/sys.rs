@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use llama_cpp_sys_2 as llama;
 
+use crate::engine::Decoded;
 use crate::error::EngineError;
 use crate::limits::{BATCH_TOKENS, COMPLAINT_BYTES, PIECE_BYTES_MAX};
 
@@ -231,15 +232,6 @@ impl Model {
 unsafe extern "C" fn asked_to_stop(flag: *mut c_void) -> bool {
     // SAFETY: the pointer is the context's own flag, which lives as long as the context.
     unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
-}
-
-/// How reading went on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Decoded {
-    /// All tokens were read.
-    Read,
-    /// The stop flag ended it early; how much was read is unknown.
-    Stopped,
 }
 
 /// Threads that compute; they sleep between computations.
