@@ -11,6 +11,4 @@ pub mod root;
 pub mod serve;
 pub mod settings;
 pub mod strategies;
-#[cfg(test)]
-mod tests;
 pub mod tree;

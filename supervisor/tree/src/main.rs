@@ -46,7 +46,8 @@ fn prepare(_seat: &Seat) -> Result<Means, PrepareError> {
 }
 
 async fn supervise(sealed: Sealed, means: Means) -> Result<(), ServeError> {
-    serve(sealed.line, means).await
+    // Never closed before the process has ended: the launcher ends whoever has closed its line, with SIGKILL.
+    serve(Box::leak(Box::new(sealed.line)), means).await
 }
 
 fn probe() -> ProbeResult {

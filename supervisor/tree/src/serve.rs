@@ -42,7 +42,7 @@ pub struct Means {
 ///
 /// # Errors
 /// See [`ServeError`].
-pub async fn serve(line: Line, means: Means) -> Result<(), ServeError> {
+pub async fn serve(line: &Line, means: Means) -> Result<(), ServeError> {
     let (requests, mut asked) = mpsc::channel(REQUEST_QUEUE);
     let (stopped, mut all_stopped) = oneshot::channel();
     let Means { settings, path, seed, probe } = means;
@@ -51,13 +51,15 @@ pub async fn serve(line: Line, means: Means) -> Result<(), ServeError> {
     let spawn = Actor::spawn(None, Root, start);
     let (root, mut ended): (ActorRef<RootMessage>, _) = tokio::select! {
         spawned = spawn => spawned.map_err(Box::new)?,
-        gone = line::ask(&line, &mut asked) => return Err(over(gone)),
+        gone = line::ask(line, &mut asked) => return Err(over(gone)),
     };
     tokio::select! {
-        heard = line::hear(&line, &root) => Err(over(heard)),
-        asked = line::ask(&line, &mut asked) => Err(over(asked)),
+        // First: an orderly stop also ends the root and its side of the line, all in one moment.
+        biased;
         told = &mut all_stopped => told.map_err(|_| ServeError::RootEnded),
-        _ = &mut ended => all_stopped.try_recv().map_err(|_| ServeError::RootEnded),
+        heard = line::hear(line, &root) => Err(over(heard)),
+        asked = line::ask(line, &mut asked) => Err(over(asked)),
+        _ = &mut ended => Err(ServeError::RootEnded),
     }
 }
 

@@ -79,7 +79,7 @@ impl State {
             }
             return;
         }
-        if verdict != Verdict::Done {
+        if verdict != Verdict::Done && (self.wanted || end.status != 0) {
             out.push(Effect::Warn(format!("ended: {}", self.last_exit)));
         }
         if !self.wanted {

@@ -5,8 +5,6 @@ mod ending;
 mod pulse;
 mod step;
 mod stopping;
-#[cfg(test)]
-mod tests;
 
 use roles::Role;
 use roles::launch::{Refusal, Signal};
