@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 
-use roles::grant::Limits;
 use roles::launch::Instance;
 
 const MOUNT: &str = "/sys/fs/cgroup";
@@ -39,7 +38,8 @@ impl Groups {
     }
 
     /// Makes a group with these limits for an instance.
-    pub fn make(&self, who: Instance, limits: &Limits) -> Result<PathBuf> {
+    pub fn make(&self, who: Instance) -> Result<PathBuf> {
+        let limits = who.role.row().limits;
         let group = self.base.join(format!("{}-{}", who.role.name(), who.slot));
         make(&group)?;
         fs::write(group.join("memory.max"), limits.cgroup_memory_bytes.to_string())?;

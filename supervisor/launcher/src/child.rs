@@ -1,9 +1,10 @@
 //! One running instance, as the launcher knows it.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roles::launch::{Instance, Refusal};
@@ -65,6 +66,19 @@ impl Child {
     /// Its program runs.
     pub fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Unsealed | Stage::Sealed { .. })
+    }
+
+    /// What the launcher waits for on its behalf: how its start goes, then its line.
+    pub fn watched(&self) -> Option<PollFd<'_>> {
+        let mut flags = PollFlags::POLLIN;
+        match &self.stage {
+            Stage::Starting(status) => Some(PollFd::new(status.as_fd(), flags)),
+            Stage::Unsealed | Stage::Sealed { .. } if !self.killed => {
+                flags.set(PollFlags::POLLOUT, self.line.waits_for_room());
+                Some(PollFd::new(self.line.as_fd(), flags))
+            }
+            Stage::Unsealed | Stage::Sealed { .. } | Stage::Failed(..) => None,
+        }
     }
 
     /// Role, slot and process id, for the log.

@@ -9,8 +9,8 @@ use roles::launch::{EdgeGiven, Report};
 use crate::child::Stage;
 use crate::launcher::Launcher;
 use crate::line::pair;
+use crate::requests::clone_control;
 use crate::sealed;
-use crate::start::clone_control;
 
 impl Launcher {
     /// A role says that it is sealed: /proc is asked, and only then is it given anything.

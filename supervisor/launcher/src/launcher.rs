@@ -23,7 +23,6 @@ use crate::line::Received;
 use crate::notify::Manager;
 use crate::paths::Host;
 use crate::slots::Slots;
-use crate::sys;
 
 /// What the supervisor is doing, seen from here.
 pub enum Supervisor {
@@ -40,7 +39,6 @@ pub struct Launcher {
     pub host: Host,
     pub manager: Manager,
     pub groups: Option<Groups>,
-    pub own_pidfd: OwnedFd,
     pub slots: Slots,
     pub children: BTreeMap<u64, Child>,
     pub supervisor: Supervisor,
@@ -49,13 +47,6 @@ pub struct Launcher {
     /// Since when everything is being stopped.
     pub stopping: Option<Instant>,
     signals: SignalFd,
-}
-
-/// What became ready in one wait.
-enum Ready {
-    Signals,
-    Status(u64),
-    Line(u64),
 }
 
 impl Launcher {
@@ -73,7 +64,6 @@ impl Launcher {
             host,
             manager,
             groups,
-            own_pidfd: sys::own_pidfd().step("open", "its own pidfd")?,
             slots: Slots::default(),
             children: BTreeMap::new(),
             supervisor: Supervisor::Waits(Instant::now()),
@@ -92,45 +82,26 @@ impl Launcher {
                 self.host.clean_up();
                 return Ok(ExitCode::from(u8::from(!well)));
             }
-            for (ready, flags) in self.wait()? {
-                match ready {
-                    Ready::Status(number) => self.read_status(number),
-                    Ready::Line(number) => self.serve_line(number, flags),
-                    Ready::Signals => self.read_signals()?,
-                }
+            for (number, flags) in self.wait()? {
+                self.serve_child(number, flags);
             }
+            self.read_signals()?;
             self.keep_deadlines();
         }
     }
 
-    /// Statuses come first, so that a start is reported before what the role says; signals last, so that a role's last
-    /// words are read before it is reaped.
-    fn wait(&self) -> Result<Vec<(Ready, PollFlags)>, Failure> {
-        let mut all = Vec::new();
-        let mut fds = Vec::new();
-        for (number, child) in &self.children {
-            if let Stage::Starting(status) = &child.stage {
-                all.push(Ready::Status(*number));
-                fds.push(PollFd::new(status.as_fd(), PollFlags::POLLIN));
-            }
-        }
-        for (number, child) in &self.children {
-            if child.is_running() && !child.killed {
-                let mut flags = PollFlags::POLLIN;
-                flags.set(PollFlags::POLLOUT, child.line.waits_for_room());
-                all.push(Ready::Line(*number));
-                fds.push(PollFd::new(child.line.as_fd(), flags));
-            }
-        }
-        all.push(Ready::Signals);
+    /// The instances that something happened to. Signals are looked at after each wait anyway, and last: what a role
+    /// said before it ended is read before it is reaped.
+    fn wait(&self) -> Result<Vec<(u64, PollFlags)>, Failure> {
+        let watched = self.children.values().filter_map(|child| Some((child.who.number, child.watched()?)));
+        let (numbers, mut fds): (Vec<u64>, Vec<PollFd>) = watched.unzip();
         fds.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
         match poll(&mut fds, self.until_next_deadline()) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(e).step("wait for", "lines"),
         }
         let happened = fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
-        let ready = all.into_iter().zip(happened).filter(|(_, flags)| !flags.is_empty());
-        Ok(ready.collect())
+        Ok(numbers.into_iter().zip(happened).filter(|(_, flags)| !flags.is_empty()).collect())
     }
 
     fn until_next_deadline(&self) -> PollTimeout {
@@ -171,8 +142,9 @@ impl Launcher {
         }
     }
 
-    fn serve_line(&mut self, number: u64, flags: PollFlags) {
-        let Some(child) = self.children.get_mut(&number) else { return };
+    fn serve_child(&mut self, number: u64, flags: PollFlags) {
+        self.read_status(number);
+        let Some(child) = self.children.get_mut(&number).filter(|c| c.is_running()) else { return };
         if flags.contains(PollFlags::POLLOUT) && child.line.flush().is_err() {
             child.end();
         }

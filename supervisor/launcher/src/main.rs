@@ -23,7 +23,6 @@ mod errors;
 mod launcher;
 mod limits;
 mod line;
-mod log_stream;
 mod notify;
 mod options;
 mod paths;
@@ -33,7 +32,6 @@ mod sanitize;
 mod sealed;
 mod slots;
 mod spawn;
-mod start;
 #[allow(unsafe_code)]
 mod sys;
 
@@ -53,7 +51,7 @@ fn run() -> Result<ExitCode, errors::Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     sanitize::require_root()?;
-    let host = paths::Host::open(&options.resolve()?)?;
+    let host = paths::Host::open(options)?;
     capabilities::keep_listed()?;
     launcher::Launcher::new(host, manager)?.serve()
 }

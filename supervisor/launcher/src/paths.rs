@@ -13,10 +13,12 @@ use nix::fcntl::{Flock, FlockArg, OFlag, open};
 use nix::sys::stat::Mode;
 use roles::Role;
 use roles::grant::Source;
+use roles::launch::Instance;
 
 use crate::accounts::Accounts;
 use crate::errors::{Context, Failure, failure};
-use crate::options::Directories;
+use crate::limits::LOG_KEPT_BYTES;
+use crate::options::Options;
 
 const LOCK: &str = "run/chelad.lock";
 const LISTENER: &str = "run/chela.sock";
@@ -38,14 +40,15 @@ pub struct Host {
 
 impl Host {
     /// Opens everything, or says what is missing. Nothing is created before the lock is held.
-    pub fn open(directories: &Directories) -> Result<Host, Failure> {
-        enter_root(&directories.root)?;
+    pub fn open(options: Options) -> Result<Host, Failure> {
+        let libexec = absolute(&options.libexec.map_or_else(beside_own_program, Ok)?)?;
+        enter_root(&absolute(&options.root)?)?;
         let lock = take_lock()?;
-        let programs = open_programs(&directories.libexec)?;
+        let programs = open_programs(&libexec)?;
         let accounts = Accounts::load()?;
         make_state_directories()?;
         Ok(Host {
-            libexec: directories.libexec.clone(),
+            libexec,
             programs,
             audit_log: open_audit_log(&accounts)?,
             accounts,
@@ -60,6 +63,21 @@ impl Host {
         drop(fs::remove_file(LISTENER));
         drop(fs::remove_file(LOCK));
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize()
+        .step("find the directory", path.display())
+        .map_err(|f| f.or("`chela setup --root DIR` makes a root; --libexec names the programs"))
+}
+
+fn beside_own_program() -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe().step("find its own program", "/proc/self/exe")?;
+    let here = own.parent().unwrap_or(Path::new("/")).to_path_buf();
+    if here.join(Role::Supervisor.row().binary).exists() {
+        return Ok(here);
+    }
+    Ok(here.join("../libexec/chela"))
 }
 
 fn enter_root(root: &Path) -> Result<(), Failure> {
@@ -171,4 +189,16 @@ fn listen() -> Result<UnixListener, Failure> {
     let anybody = fs::Permissions::from_mode(0o666);
     fs::set_permissions(LISTENER, anybody).step("set the mode of", LISTENER)?;
     Ok(listener)
+}
+
+/// A role's standard output and error, which it can only append to.
+/// A large one is set aside first, in place of the one set aside before.
+pub fn open_log(who: Instance) -> std::io::Result<File> {
+    let path = format!("var/log/{}-{}.log", who.role.name(), who.slot);
+    if fs::metadata(&path).is_ok_and(|m| m.len() > LOG_KEPT_BYTES) {
+        fs::rename(&path, format!("{path}.1"))?;
+    }
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW);
+    options.open(path)
 }

@@ -1,9 +1,9 @@
 //! From a clone to a role's program: the steps of a child, each of which may fail and says so over a pipe.
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Result;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -13,38 +13,34 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Gid, Pid, Uid, execveat, pipe2, setgroups, setresgid, setresuid, setsid, write};
-use roles::grant::{FileGrant, Limits};
-use roles::launch::Refusal;
+use roles::grant::{DescriptorKind, FileGrant, Limits};
+use roles::launch::{Instance, Refusal};
 use roles::{Row, fd};
 
 use crate::accounts::Ids;
 use crate::cage;
 use crate::errors::errno_of;
+use crate::paths::Host;
 use crate::sanitize::FIRST_OWN_FD;
 use crate::sys;
 
 /// Numbers of the descriptors that a child needs until it becomes its program, among the reserved ones.
 const STATUS: i32 = 7;
 const PROGRAM: i32 = 8;
-const LAUNCHER: i32 = 9;
 
 /// Bytes that a child writes about what failed.
 pub const STATUS_BYTES: usize = 5;
 
 /// All that a child needs to become its role.
 pub struct Plan<'a> {
-    pub row: &'static Row,
-    pub slot: u32,
+    pub host: &'a Host,
+    pub who: Instance,
     pub ids: Ids,
-    pub libexec: &'a Path,
     pub cgroup: Option<&'a Path>,
-    pub program: BorrowedFd<'a>,
-    pub null: BorrowedFd<'a>,
-    pub log: BorrowedFd<'a>,
-    /// A pidfd of the launcher.
-    pub launcher: BorrowedFd<'a>,
-    /// Descriptors of the role besides null and log, by number.
-    pub given: Vec<(i32, BorrowedFd<'a>)>,
+    pub program: &'a OwnedFd,
+    pub log: &'a File,
+    /// Its ends of its lines, launcher's and supervisor's.
+    pub lines: [&'a OwnedFd; 2],
 }
 
 /// One act of a child on its way to its program.
@@ -57,13 +53,13 @@ const AS_ROOT: [Act; 5] = [
     Act::Step("put descriptors in place", place_descriptors),
     Act::Step("start a session", start_session),
     Act::Step("join the control group", join_cgroup),
-    Act::Step("make namespaces", |plan| cage::leave_namespaces(plan.row)),
+    Act::Step("make namespaces", |plan| cage::leave_namespaces(row(plan))),
     Act::Step("make the root directory", |_| cage::lay_floor()),
 ];
 
 const TO_THE_ROLE: [Act; 7] = [
     Act::Step("enter the root directory", |_| cage::enter()),
-    Act::Step("set limits", |plan| limit(&plan.row.limits)),
+    Act::Step("set limits", |plan| limit(&row(plan).limits)),
     Act::Step("empty the bounding set", |_| Ok(sys::drop_bounding(|_| false)?)),
     Act::Step("change the account", |plan| change_account(plan.ids)),
     Act::Step("die with the launcher", |_| die_with_launcher()),
@@ -113,6 +109,10 @@ impl Failed {
     }
 }
 
+fn row(plan: &Plan) -> &'static Row {
+    plan.who.role.row()
+}
+
 /// Clones a child that becomes its role. Returns its process id and the pipe that says how that went.
 pub fn spawn(plan: &Plan) -> nix::Result<(Pid, OwnedFd)> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
@@ -120,7 +120,7 @@ pub fn spawn(plan: &Plan) -> nix::Result<(Pid, OwnedFd)> {
         return Ok((pid, reader));
     }
     // Should this fail, so does the first act.
-    let _ = sys::place(writer.as_raw_fd(), STATUS, libc::O_CLOEXEC);
+    let _ = sys::place(&writer, STATUS, libc::O_CLOEXEC);
     let failed = become_role(plan);
     let _ = write(sys::reserved(STATUS), &failed.to_bytes());
     sys::exit_now(127)
@@ -128,10 +128,10 @@ pub fn spawn(plan: &Plan) -> nix::Result<(Pid, OwnedFd)> {
 
 /// Returns only when it failed. Where not even the pipe could be put in place, the launcher sees exit status 127.
 fn become_role(plan: &Plan) -> Failed {
-    for (number, act) in acts(plan.row).enumerate() {
+    for (number, act) in acts(row(plan)).enumerate() {
         let done = match act {
             Act::Step(_, step) => step(plan),
-            Act::Place(grant) => cage::place(grant, plan.slot, plan.ids, plan.libexec),
+            Act::Place(grant) => cage::place(grant, plan.who.slot, plan.ids, &plan.host.libexec),
         };
         if let Err(e) = done {
             return Failed { act: number as u8, errno: errno_of(&e) as i32 };
@@ -142,14 +142,20 @@ fn become_role(plan: &Plan) -> Failed {
 
 /// After this the child holds nothing else of the launcher's: above all no copy of another role's line.
 fn place_descriptors(plan: &Plan) -> Result<()> {
-    let cloexec = libc::O_CLOEXEC;
-    sys::place(plan.program.as_raw_fd(), PROGRAM, cloexec)?;
-    sys::place(plan.launcher.as_raw_fd(), LAUNCHER, cloexec)?;
-    sys::place(plan.null.as_raw_fd(), 0, 0)?;
-    sys::place(plan.log.as_raw_fd(), 1, 0)?;
-    sys::place(plan.log.as_raw_fd(), 2, 0)?;
-    for (number, given) in &plan.given {
-        sys::place(given.as_raw_fd(), *number, 0)?;
+    sys::place(plan.program, PROGRAM, libc::O_CLOEXEC)?;
+    sys::place(&plan.host.null, 0, 0)?;
+    sys::place(plan.log, 1, 0)?;
+    sys::place(plan.log, 2, 0)?;
+    for descriptor in row(plan).descriptors {
+        let Some(number) = descriptor.number else { continue };
+        match descriptor.what {
+            DescriptorKind::Line => sys::place(plan.lines[0], number, 0)?,
+            DescriptorKind::Control => sys::place(plan.lines[1], number, 0)?,
+            DescriptorKind::Listener => sys::place(&plan.host.listener, number, 0)?,
+            DescriptorKind::AuditLog => sys::place(&plan.host.audit_log, number, 0)?,
+            // Edges arrive later, on the line.
+            DescriptorKind::Edge => {}
+        }
     }
     Ok(sys::close_from(FIRST_OWN_FD)?)
 }
@@ -192,22 +198,19 @@ fn change_account(Ids { uid, gid }: Ids) -> Result<()> {
     Ok(setresuid(uid, uid, uid)?)
 }
 
-/// After the change of account, which clears the signal. A launcher that died before it was set is seen by its line,
-/// hung up, or by its pidfd: getppid says 0 in a new pid namespace either way.
+/// After the change of account, which clears the signal. A launcher that died before it was set is seen by the line,
+/// hung up: getppid says 0 in a new pid namespace either way.
 fn die_with_launcher() -> Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    let mut looked = [
-        PollFd::new(sys::reserved(fd::LINE), PollFlags::empty()),
-        PollFd::new(sys::reserved(LAUNCHER), PollFlags::POLLIN),
-    ];
-    match poll(&mut looked, PollTimeout::ZERO)? {
+    let mut line = [PollFd::new(sys::reserved(fd::LINE), PollFlags::empty())];
+    match poll(&mut line, PollTimeout::ZERO)? {
         0 => Ok(()),
         _ => Err(Errno::EPIPE.into()),
     }
 }
 
 fn run_program(plan: &Plan) -> Result<()> {
-    let arguments = [CString::new(plan.row.binary)?, CString::new(plan.slot.to_string())?];
+    let arguments = [CString::new(row(plan).binary)?, CString::new(plan.who.slot.to_string())?];
     let environment: [CString; 0] = [];
     execveat(sys::reserved(PROGRAM), c"", &arguments, &environment, AtFlags::AT_EMPTY_PATH)?;
     Ok(())

@@ -1,6 +1,6 @@
 //! The system calls that nix has no safe function for. Every unsafe block of the launcher is here.
 
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use libc::{c_int, c_long};
 use nix::Result;
@@ -42,9 +42,9 @@ pub fn reserved(number: RawFd) -> BorrowedFd<'static> {
 }
 
 /// Makes `number` a copy of `fd`, in place of what was there.
-pub fn place(fd: RawFd, number: RawFd, flags: c_int) -> Result<()> {
+pub fn place(fd: &impl AsRawFd, number: RawFd, flags: c_int) -> Result<()> {
     // SAFETY: `number` is one of the reserved low descriptors, which no object owns.
-    Errno::result(unsafe { libc::dup3(fd, number, flags) }).map(drop)
+    Errno::result(unsafe { libc::dup3(fd.as_raw_fd(), number, flags) }).map(drop)
 }
 
 /// Takes every capability out of the bounding set, but those whose number `keep` wants.
@@ -83,15 +83,6 @@ pub fn reset_signal_handlers() {
     for number in 1..=64 {
         // SAFETY: SIG_DFL is a valid disposition for any signal.
         unsafe { libc::signal(number, libc::SIG_DFL) };
-    }
-}
-
-/// A descriptor that becomes readable when this process ends.
-pub fn own_pidfd() -> Result<OwnedFd> {
-    // SAFETY: a plain system call; the descriptor it returns is new and owned by nobody else.
-    unsafe {
-        let fd = libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0);
-        Errno::result(fd).map(|fd| OwnedFd::from_raw_fd(fd as RawFd))
     }
 }
 

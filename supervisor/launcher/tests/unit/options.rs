@@ -9,8 +9,8 @@ fn parsed(words: &[&str]) -> Result<Option<Options>, OsString> {
 #[test]
 fn both_directories_can_be_named() {
     let given = parsed(&["--root", "/a", "--libexec", "b"]);
-    assert_eq!(given, Ok(Some(Options { root: Some("/a".into()), libexec: Some("b".into()) })));
-    assert_eq!(parsed(&[]), Ok(Some(Options::default())));
+    assert_eq!(given, Ok(Some(Options { root: "/a".into(), libexec: Some("b".into()) })));
+    assert_eq!(parsed(&[]), Ok(Some(Options { root: DEFAULT_ROOT.into(), libexec: None })));
     assert_eq!(parsed(&["--root", "x", "--help"]), Ok(None));
 }
 
