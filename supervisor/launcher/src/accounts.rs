@@ -3,13 +3,10 @@
 //! Named accounts are taken from /etc/passwd itself, where sysusers puts them, and not through the name service switch,
 //! which would load other people's libraries into a root process.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
-use roles::Role;
 use roles::account::{IdBlock, Resolved, account_of};
-use roles::grant::Account;
-use roles::limits::UID_BLOCK_IDS;
+use roles::{Role, grant::Account, limits::UID_BLOCK_IDS};
 
 use crate::errors::{Context, Failure, failure};
 
@@ -39,9 +36,8 @@ impl Accounts {
         let mut named = BTreeMap::new();
         for role in Role::ALL {
             if let Account::Named { name, .. } = role.row().account {
-                let ids = find_account(&passwd, name)
-                    .ok_or_else(|| failure("find the account", name, "there is none"))
-                    .map_err(|f| f.or(WAY_OUT))?;
+                let missing = || failure("find the account", name, "there is none").or(WAY_OUT);
+                let ids = find_account(&passwd, name).ok_or_else(missing)?;
                 let shared = named.values().any(|other: &Ids| other.uid == ids.uid);
                 if ids.uid == 0 || ids.gid == 0 || shared || in_block(block, ids.uid) {
                     let wrong = "it must have a user id of its own, other than root's";
@@ -80,6 +76,6 @@ fn find_account(passwd: &str, name: &str) -> Option<Ids> {
     Some(Ids { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
 }
 
-#[cfg(test)]
 #[path = "../tests/unit/accounts.rs"]
+#[cfg(test)]
 mod tests;

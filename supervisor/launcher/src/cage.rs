@@ -13,8 +13,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, pivot_root, sethostname};
 use roles::grant::{Access, FileGrant, Namespace, Row, Source};
 
-use crate::accounts::Ids;
-use crate::limits::CAGE_OPTIONS;
+use crate::{accounts::Ids, limits::CAGE_OPTIONS};
 
 /// Any directory of the root that no grant is in: in this namespace the new root covers it.
 const NEW_ROOT: &str = "run";
@@ -51,8 +50,7 @@ pub fn place(grant: &FileGrant, slot: u32, ids: Ids, libexec: &Path) -> Result<(
     DirBuilder::new().recursive(true).mode(0o755).create(inside.parent().unwrap_or(inside))?;
     let flags = flags_of(grant.access);
     match grant.source {
-        Source::Host(path) => bind(Path::new(path), inside, flags, grant.optional),
-        Source::Root(path) => bind(Path::new(path), inside, flags, grant.optional),
+        Source::Host(path) | Source::Root(path) => bind(Path::new(path), inside, flags, grant.optional),
         Source::Libexec(path) => bind(&libexec.join(path), inside, flags, grant.optional),
         Source::Slot { parent, leaf } => bind(&slot_directory(parent, slot, leaf, ids)?, inside, flags, false),
         Source::Proc => mount_new("proc", inside, flags, None),
@@ -135,7 +133,8 @@ fn slot_directory(parent: &str, slot: u32, leaf: &str, ids: Ids) -> Result<PathB
     Ok(path)
 }
 
-fn make_directory(path: &Path, mode: u32) -> Result<()> {
+/// Makes a directory, unless it is there.
+pub fn make_directory(path: &Path, mode: u32) -> Result<()> {
     match DirBuilder::new().mode(mode).create(path) {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
         made => made,

@@ -1,13 +1,14 @@
 //! A control group for each instance, below the launcher's own, where the host delegates one (cgroup v2).
 
 use std::fs;
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 
 use roles::launch::Instance;
 
+use crate::cage::make_directory;
+
 const MOUNT: &str = "/sys/fs/cgroup";
-const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 
 /// The launcher's own group.
 pub struct Groups {
@@ -21,8 +22,7 @@ impl Groups {
         let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
         let base = Path::new(MOUNT).join(own.ok_or_else(|| because("no cgroup v2"))?);
         let offered = fs::read_to_string(base.join("cgroup.controllers"))?;
-        let lacks = |name: &&str| !offered.split_whitespace().any(|offer| offer == *name);
-        if CONTROLLERS.iter().any(lacks) {
+        if !["memory", "pids"].iter().all(|name| offered.split_whitespace().any(|offer| offer == *name)) {
             return Err(because("memory and pids are not delegated"));
         }
         let me = std::process::id().to_string();
@@ -31,7 +31,7 @@ impl Groups {
         }
         // A group whose children have controllers may hold no process itself.
         let leaf = base.join("launcher");
-        make(&leaf)?;
+        make_directory(&leaf, 0o755)?;
         fs::write(leaf.join("cgroup.procs"), me)?;
         fs::write(base.join("cgroup.subtree_control"), "+memory +pids")?;
         Ok(Groups { base })
@@ -41,17 +41,10 @@ impl Groups {
     pub fn make(&self, who: Instance) -> Result<PathBuf> {
         let limits = who.role.row().limits;
         let group = self.base.join(format!("{}-{}", who.role.name(), who.slot));
-        make(&group)?;
+        make_directory(&group, 0o755)?;
         fs::write(group.join("memory.max"), limits.cgroup_memory_bytes.to_string())?;
         fs::write(group.join("pids.max"), limits.cgroup_tasks.to_string())?;
         Ok(group)
-    }
-}
-
-fn make(group: &Path) -> Result<()> {
-    match fs::create_dir(group) {
-        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

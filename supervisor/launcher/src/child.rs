@@ -2,16 +2,15 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roles::launch::{Instance, Refusal};
+use roles::limits::SEAL_DEADLINE_MS;
 
-use crate::accounts::Ids;
-use crate::errors::say;
-use crate::line::Line;
+use crate::{accounts::Ids, errors::say, line::Line};
 
 /// Where an instance is in its life.
 pub enum Stage {
@@ -79,6 +78,12 @@ impl Child {
             }
             Stage::Unsealed | Stage::Sealed { .. } | Stage::Failed(..) => None,
         }
+    }
+
+    /// Until when it must have said that it is sealed, if it has not yet.
+    pub fn seal_due(&self) -> Option<Instant> {
+        let waits = matches!(self.stage, Stage::Starting(_) | Stage::Unsealed) && !self.killed;
+        waits.then(|| self.started + Duration::from_millis(SEAL_DEADLINE_MS))
     }
 
     /// Role, slot and process id, for the log.

@@ -1,16 +1,10 @@
 //! Who gets which end: an edge is made for a role that is sealed and a gate that is sealed, and for nobody else.
 
-use nix::errno::Errno;
 use nix::sys::socket::SockType;
-use roles::Role;
-use roles::grant::Edge;
 use roles::launch::{EdgeGiven, Report};
+use roles::{Role, grant::Edge};
 
-use crate::child::Stage;
-use crate::launcher::Launcher;
-use crate::line::pair;
-use crate::requests::clone_control;
-use crate::sealed;
+use crate::{child::Stage, launcher::Launcher, line::pair, requests::clone_control, sealed};
 
 impl Launcher {
     /// A role says that it is sealed: /proc is asked, and only then is it given anything.
@@ -54,9 +48,8 @@ impl Launcher {
         let label = EdgeGiven { who }.to_bytes();
         let mut sealed = self.children.values_mut().filter(|c| c.is_sealed());
         let Some(gate) = sealed.find(|c| c.who.role == Role::Gate) else { return };
-        let (roles_end, gates_end) = match pair(SockType::Stream) {
-            Ok(ends) => ends,
-            Err(e) => return self.cannot_wire(number, e),
+        let Ok((roles_end, gates_end)) = pair(SockType::Stream) else {
+            return self.children.get_mut(&number).into_iter().for_each(|role| role.kill("no edge can be made for it"));
         };
         if let Err(e) = gate.line.send(&label, Some(gates_end)) {
             return gate.kill(&format!("it does not take its edges: {}", e.desc()));
@@ -68,12 +61,6 @@ impl Launcher {
         let before = std::mem::replace(&mut role.stage, Stage::Sealed { wired: true });
         if matches!(before, Stage::Sealed { wired: false }) {
             self.report(Report::Sealed { who }, None);
-        }
-    }
-
-    fn cannot_wire(&mut self, number: u64, errno: Errno) {
-        if let Some(role) = self.children.get_mut(&number) {
-            role.kill(&format!("no edge can be made for it: {}", errno.desc()));
         }
     }
 

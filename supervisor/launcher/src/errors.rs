@@ -1,7 +1,6 @@
 //! What went wrong: the step, the object, the cause, and the way out where there is one. And the launcher's own log.
 
-use std::fmt;
-use std::io::Write;
+use std::{fmt, io::Write};
 
 use nix::errno::Errno;
 

@@ -1,28 +1,21 @@
 //! The loop: waits for lines, starts under way, signals and deadlines; hands each to the file that deals with it.
 
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use std::{collections::BTreeMap, process::ExitCode};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::{errno::Errno, sys::prctl};
 use roles::launch::{Report, SEALED};
-use roles::limits::{SEAL_DEADLINE_MS, SHUTDOWN_DEADLINE_MS};
-use roles::{Role, launch};
+use roles::{Role, launch, limits::SHUTDOWN_DEADLINE_MS};
 
-use crate::backoff::Backoff;
-use crate::cgroup::Groups;
 use crate::child::{Child, Stage};
 use crate::errors::{Context, Failure, say};
-use crate::limits::{PACKET_BYTES, PACKETS_PER_TURN_MAX};
-use crate::line::Received;
-use crate::notify::Manager;
-use crate::paths::Host;
-use crate::slots::Slots;
+use crate::limits::{LOOK_EVERY_MS, PACKET_BYTES, PACKETS_PER_TURN_MAX};
+use crate::slots::{Backoff, Slots};
+use crate::{cgroup::Groups, line::Received, notify::Manager, paths::Host};
 
 /// What the supervisor is doing, seen from here.
 pub enum Supervisor {
@@ -58,7 +51,7 @@ impl Launcher {
             mask.add(signal);
         }
         mask.thread_block().step("block", "signals")?;
-        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
         let groups = Groups::prepare().inspect_err(|e| say(format_args!("control groups: not used: {e}"))).ok();
         Ok(Launcher {
             host,
@@ -70,7 +63,7 @@ impl Launcher {
             backoff: Backoff::default(),
             born: Instant::now(),
             stopping: None,
-            signals: SignalFd::with_flags(&mask, flags).step("open", "signalfd")?,
+            signals: signals.step("open", "signalfd")?,
         })
     }
 
@@ -96,7 +89,7 @@ impl Launcher {
         let watched = self.children.values().filter_map(|child| Some((child.who.number, child.watched()?)));
         let (numbers, mut fds): (Vec<u64>, Vec<PollFd>) = watched.unzip();
         fds.push(PollFd::new(self.signals.as_fd(), PollFlags::POLLIN));
-        match poll(&mut fds, self.until_next_deadline()) {
+        match poll(&mut fds, self.patience()) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(e).step("wait for", "lines"),
         }
@@ -104,30 +97,26 @@ impl Launcher {
         Ok(numbers.into_iter().zip(happened).filter(|(_, flags)| !flags.is_empty()).collect())
     }
 
-    fn until_next_deadline(&self) -> PollTimeout {
-        let now = Instant::now();
-        let seals = self.children.values().filter_map(seal_deadline);
-        let stop = self.stopping.map(|since| since + ms(SHUTDOWN_DEADLINE_MS));
-        let restart = match self.supervisor {
-            Supervisor::Waits(until) => Some(until),
-            Supervisor::Runs(_) | Supervisor::Ended(_) => None,
-        };
-        let next = seals.chain(stop.filter(|at| *at > now)).chain(restart).min();
-        // One more millisecond, so that the deadline is over when the wait is.
-        next.map_or(PollTimeout::NONE, |at| {
-            let wait = at.saturating_duration_since(now) + ms(u64::from(at > now));
-            PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)
-        })
+    /// A restart is due to the millisecond; the other deadlines, of many seconds, are looked at now and then.
+    fn patience(&self) -> PollTimeout {
+        match self.supervisor {
+            Supervisor::Waits(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                PollTimeout::from(left.as_micros().div_ceil(1000).min(1000) as u16)
+            }
+            _ if self.stopping.is_some() || self.children.values().any(|c| c.seal_due().is_some()) => {
+                PollTimeout::from(LOOK_EVERY_MS)
+            }
+            Supervisor::Runs(_) | Supervisor::Ended(_) => PollTimeout::NONE,
+        }
     }
 
     fn keep_deadlines(&mut self) {
         let now = Instant::now();
-        for child in self.children.values_mut() {
-            if seal_deadline(child).is_some_and(|at| at <= now) {
-                child.kill("it took too long to seal itself");
-            }
+        for child in self.children.values_mut().filter(|c| c.seal_due().is_some_and(|at| at <= now)) {
+            child.kill("it took too long to seal itself");
         }
-        if self.stopping.is_some_and(|since| since + ms(SHUTDOWN_DEADLINE_MS) <= now) {
+        if self.stopping.is_some_and(|since| since.elapsed() >= Duration::from_millis(SHUTDOWN_DEADLINE_MS)) {
             self.kill_all("the shutdown took too long");
         }
     }
@@ -155,10 +144,7 @@ impl Launcher {
                 Received::Nothing => return,
                 // A role that has closed its line is past serving anybody.
                 Received::Closed => return child.end(),
-                Received::Packet(length) => {
-                    let packet = buffer.get(..length).unwrap_or(&buffer);
-                    self.receive(number, packet);
-                }
+                Received::Packet(length) => self.receive(number, buffer.get(..length).unwrap_or(&buffer)),
             }
         }
     }
@@ -200,13 +186,4 @@ impl Launcher {
             child.kill(e.desc());
         }
     }
-}
-
-fn seal_deadline(child: &Child) -> Option<Instant> {
-    let waits = matches!(child.stage, Stage::Starting(_) | Stage::Unsealed) && !child.killed;
-    waits.then(|| child.started + ms(SEAL_DEADLINE_MS))
-}
-
-fn ms(count: u64) -> Duration {
-    Duration::from_millis(count)
 }

@@ -4,6 +4,8 @@
 pub const OUTBOX_PACKETS_MAX: usize = 2048;
 /// Packets read from one line before the others get their turn.
 pub const PACKETS_PER_TURN_MAX: usize = 32;
+/// How often deadlines of many seconds are looked at while one runs, milliseconds.
+pub const LOOK_EVERY_MS: u16 = 100;
 /// Longest packet that any line carries to the launcher, plus one to notice a longer one.
 pub const PACKET_BYTES: usize = roles::launch::REQUEST_BYTES + 1;
 /// A log stream of this size is set aside at the next start of its role.

@@ -1,12 +1,10 @@
 //! The launcher's end of a line: packets out, with or without a descriptor; short packets in. It never waits.
 
-use std::collections::VecDeque;
-use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::{collections::VecDeque, io::IoSlice};
 
-use nix::Result;
-use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair};
+use nix::{Result, errno::Errno};
 
 use crate::limits::{OUTBOX_PACKETS_MAX, PACKET_BYTES};
 
@@ -89,6 +87,6 @@ impl AsFd for Line {
     }
 }
 
-#[cfg(test)]
 #[path = "../tests/unit/line.rs"]
+#[cfg(test)]
 mod tests;

@@ -13,7 +13,6 @@
 #![deny(unsafe_code)]
 
 mod accounts;
-mod backoff;
 mod cage;
 mod capabilities;
 mod cgroup;

@@ -11,11 +11,10 @@ use crate::errors::say;
 /// What the environment said, read before it was cleared.
 pub struct Manager {
     address: Option<SocketAddr>,
-    watchdog: bool,
 }
 
 impl Manager {
-    /// Reads NOTIFY_SOCKET and WATCHDOG_USEC.
+    /// Reads NOTIFY_SOCKET. Signs of life are passed on always: a manager that set no watchdog ignores them.
     pub fn from_environment() -> Manager {
         let name = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
         let address = match name.as_encoded_bytes() {
@@ -23,7 +22,7 @@ impl Manager {
             [b'/', ..] => SocketAddr::from_pathname(&name).ok(),
             [] | [_, ..] => None,
         };
-        Manager { address, watchdog: std::env::var_os("WATCHDOG_USEC").is_some() }
+        Manager { address }
     }
 
     /// Passes a notice on.
@@ -32,8 +31,7 @@ impl Manager {
         let text = match notice {
             Notice::Ready => "READY=1".to_owned(),
             Notice::Reloading => format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_usec()),
-            Notice::Alive if self.watchdog => "WATCHDOG=1".to_owned(),
-            Notice::Alive => return,
+            Notice::Alive => "WATCHDOG=1".to_owned(),
             Notice::Stopping => "STOPPING=1".to_owned(),
         };
         let sent = UnixDatagram::unbound().and_then(|socket| {

@@ -1,7 +1,6 @@
 //! The command line: `chelad [--root DIR] [--libexec DIR]`.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use crate::errors::{Failure, failure};
 
@@ -46,6 +45,6 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Option<Options
     Ok(Some(given))
 }
 
-#[cfg(test)]
 #[path = "../tests/unit/options.rs"]
+#[cfg(test)]
 mod tests;

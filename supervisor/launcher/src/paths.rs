@@ -3,22 +3,16 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::{os::fd::OwnedFd, os::unix::net::UnixListener};
 
-use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, open};
-use nix::sys::stat::Mode;
-use roles::Role;
-use roles::grant::Source;
-use roles::launch::Instance;
+use nix::{errno::Errno, sys::stat::Mode};
+use roles::{Role, grant::Source, launch::Instance};
 
-use crate::accounts::Accounts;
 use crate::errors::{Context, Failure, failure};
-use crate::limits::LOG_KEPT_BYTES;
-use crate::options::Options;
+use crate::{accounts::Accounts, limits::LOG_KEPT_BYTES, options::Options};
 
 const LOCK: &str = "run/chelad.lock";
 const LISTENER: &str = "run/chela.sock";
@@ -82,10 +76,7 @@ fn beside_own_program() -> Result<PathBuf, Failure> {
 
 fn enter_root(root: &Path) -> Result<(), Failure> {
     std::env::set_current_dir(root).step("enter the root", root.display())?;
-    for directory in [".", "etc"] {
-        owned_by_root(directory)?;
-    }
-    owned_by_root("etc/uids")?;
+    [".", "etc", "etc/uids"].into_iter().try_for_each(owned_by_root)?;
     directory("run", 0o755)
 }
 
@@ -110,30 +101,25 @@ fn directory(path: &str, mode: u32) -> Result<(), Failure> {
 }
 
 fn take_lock() -> Result<Flock<File>, Failure> {
-    loop {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).mode(0o644);
-        let file = options.open(LOCK).step("open the lock", LOCK)?;
-        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((mut file, Errno::EWOULDBLOCK)) => {
-                let mut holder = String::new();
-                drop(file.read_to_string(&mut holder));
-                let cause = format!("chelad already runs here, as process {}", holder.trim());
-                return Err(failure("take the lock", LOCK, cause).or("stop that one first"));
-            }
-            Err((_, e)) => return Err(e).step("take the lock", LOCK),
-        };
-        let held = lock.metadata().step("look at the lock", LOCK)?;
-        // The one who held it before may have removed it after we opened it.
-        if fs::metadata(LOCK).is_ok_and(|there| there.ino() == held.ino()) {
-            let pid = format!("{}\n", std::process::id());
-            lock.set_len(0).and_then(|()| lock.write_all(pid.as_bytes())).step("write", LOCK)?;
-            let readable = fs::Permissions::from_mode(0o644);
-            lock.set_permissions(readable).step("set the mode of", LOCK)?;
-            return Ok(lock);
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).mode(0o644).open(LOCK).step("open the lock", LOCK)?;
+    file.set_permissions(fs::Permissions::from_mode(0o644)).step("set the mode of", LOCK)?;
+    let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => lock,
+        Err((mut file, _)) => {
+            let mut holder = String::new();
+            drop(file.read_to_string(&mut holder));
+            let cause = format!("chelad already runs here, as process {}", holder.trim());
+            return Err(failure("take the lock", LOCK, cause).or("stop that one first"));
         }
+    };
+    // The one who held it before may have removed it after it was opened here.
+    if lock.metadata().step("look at the lock", LOCK)?.nlink() == 0 {
+        return Err(failure("take the lock", LOCK, "another chelad is just ending").or("start again"));
     }
+    let pid = format!("{}\n", std::process::id());
+    lock.set_len(0).and_then(|()| lock.write_all(pid.as_bytes())).step("write", LOCK)?;
+    Ok(lock)
 }
 
 fn open_programs(libexec: &Path) -> Result<[Option<OwnedFd>; Role::ALL.len()], Failure> {
@@ -147,8 +133,8 @@ fn open_programs(libexec: &Path) -> Result<[Option<OwnedFd>; Role::ALL.len()], F
             (Role::Model, Err(Errno::ENOENT)) => {}
             (_, Ok(fd)) => programs[role as usize] = Some(fd),
             (_, Err(e)) => {
-                let missing = Err(e).step("open the program", path.display());
-                return missing.map_err(|f| f.or("build it (`./x build`), or name its directory with --libexec"));
+                let missing = failure("open the program", path.display(), e.desc());
+                return Err(missing.or("build it (`./x build`), or name its directory with --libexec"));
             }
         }
     }
@@ -171,19 +157,16 @@ fn make_state_directories() -> Result<(), Failure> {
 
 fn open_audit_log(accounts: &Accounts) -> Result<File, Failure> {
     let gate = accounts.of(Role::Gate, 0);
-    let gate = gate.ok_or_else(|| failure("find the account", "chela-gate", "there is none"))?;
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW);
     let log = options.open(AUDIT_LOG).step("open", AUDIT_LOG)?;
-    fchown(&log, Some(gate.uid), Some(gate.gid)).step("give to the gate", AUDIT_LOG)?;
+    fchown(&log, gate.map(|ids| ids.uid), gate.map(|ids| ids.gid)).step("give to the gate", AUDIT_LOG)?;
     Ok(log)
 }
 
 fn listen() -> Result<UnixListener, Failure> {
-    match fs::remove_file(LISTENER) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(e).step("remove the stale", LISTENER)?,
-        Ok(()) | Err(_) => {}
-    }
+    // A stale one; where it cannot be removed, the next step says so.
+    drop(fs::remove_file(LISTENER));
     let listener = UnixListener::bind(LISTENER).step("listen on", LISTENER)?;
     // Anybody may knock: the gate asks the kernel who it is, and refuses by name, which it could not if the mode did.
     let anybody = fs::Permissions::from_mode(0o666);

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use roles::Role;
-use roles::launch::{Refusal, Report};
+use roles::{Role, launch::Report};
 
 use crate::child::{Child, Stage};
 use crate::errors::{Failure, say};
@@ -14,8 +13,7 @@ impl Launcher {
     /// Reaps all that has ended.
     pub fn reap(&mut self) -> Result<(), Failure> {
         while let Some(ended) = sys::reap() {
-            let number = self.children.values().find(|c| c.pid == ended.pid);
-            let Some(number) = number.map(|c| c.who.number) else { continue };
+            let number = self.children.values().find(|c| c.pid == ended.pid).map_or(0, |c| c.who.number);
             // Its last word on its start may not have been read yet.
             self.read_status(number);
             if let Some(child) = self.children.remove(&number) {
@@ -42,10 +40,9 @@ impl Launcher {
         self.report(
             match child.stage {
                 Stage::Failed(reason, errno) => Report::Refused { role: who.role, slot: who.slot, reason, errno },
-                Stage::Starting(_) => {
-                    Report::Refused { role: who.role, slot: who.slot, reason: Refusal::Failed, errno: 0 }
+                Stage::Starting(_) | Stage::Unsealed | Stage::Sealed { .. } => {
+                    Report::Exited { who, status, signal, cpu_ms, rss_max_kib }
                 }
-                Stage::Unsealed | Stage::Sealed { .. } => Report::Exited { who, status, signal, cpu_ms, rss_max_kib },
             },
             None,
         );
@@ -58,11 +55,8 @@ impl Launcher {
     fn supervisor_ended(&mut self, child: &Child, ended: Ended) -> Result<(), Failure> {
         say(format_args!("{} has ended: status {}, signal {}", child.name(), ended.status, ended.signal));
         if self.stopping.is_some() {
-            let well = ended.status == 0;
-            self.supervisor = Supervisor::Ended(well);
-            for left in self.children.values_mut() {
-                left.kill("the supervisor has left it behind");
-            }
+            self.supervisor = Supervisor::Ended(ended.status == 0);
+            self.kill_all("the supervisor has left it behind");
             return Ok(());
         }
         let never_ran = matches!(child.stage, Stage::Failed(..));

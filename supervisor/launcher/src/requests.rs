@@ -1,16 +1,12 @@
 //! What the supervisor asks: starts, signals, notices. And the supervisor's own start, which nobody asks for.
 
-use std::io;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+use std::{io, os::fd::OwnedFd};
 
-use nix::errno::Errno;
 use nix::sys::signal::{Signal as UnixSignal, kill};
-use nix::sys::socket::SockType;
-use nix::unistd::read;
-use roles::Role;
-use roles::grant::Account;
+use nix::{errno::Errno, sys::socket::SockType, unistd::read};
 use roles::launch::{Instance, Refusal, Report, Request, Signal};
+use roles::{Role, grant::Account};
 
 use crate::child::{Child, Stage};
 use crate::errors::{Failure, errno_of, failure, say};
@@ -39,9 +35,7 @@ impl Launcher {
         }
         let Some(child) = self.children.get_mut(&to.number).filter(|c| c.who == to) else { return };
         match signal {
-            Signal::Term => {
-                let _ = kill(child.pid, UnixSignal::SIGTERM);
-            }
+            Signal::Term => kill(child.pid, UnixSignal::SIGTERM).unwrap_or(()),
             Signal::Kill => child.end(),
         }
     }
@@ -79,9 +73,9 @@ impl Launcher {
     /// Starts a role as asked, or says why not.
     pub fn start_asked(&mut self, role: Role, slot: u32) {
         let now_ms = self.born.elapsed().as_millis() as u64;
-        let accounts = &self.host.accounts;
         let own_account = matches!(role.row().account, Account::PerSlot { .. });
-        let busy = || own_account && accounts.of(role, slot).is_some_and(|ids| sys::account_has_process(ids.uid));
+        let ids = self.host.accounts.of(role, slot).filter(|_| own_account);
+        let busy = ids.is_some_and(|ids| sys::account_has_process(ids.uid));
         let started = self.slots.admit(role, slot, now_ms, busy).map(|who| (who, self.start(who)));
         let (reason, errno) = match started {
             Ok((_, Ok(()))) => return,

@@ -4,11 +4,9 @@
 use std::os::fd::{AsRawFd, IntoRawFd};
 
 use nix::fcntl::{OFlag, open};
-use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::geteuid;
+use nix::{sys::prctl, sys::signal::SigSet, unistd::geteuid};
 use roles::Role;
 
 use crate::errors::{Context, Failure, failure};
@@ -36,9 +34,8 @@ pub fn require_root() -> Result<(), Failure> {
     if geteuid().is_root() {
         return Ok(());
     }
-    let mut refused = failure("start", "chelad", "it must be started as root");
-    refused.way_out = "use `sudo chelad`, or the service manager; every process it starts runs without privilege";
-    Err(refused)
+    let way_out = "use `sudo chelad`, or the service manager; every process it starts runs without privilege";
+    Err(failure("start", "chelad", "it must be started as root").or(way_out))
 }
 
 fn reserve_low_descriptors() -> Result<(), Failure> {

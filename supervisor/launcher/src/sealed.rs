@@ -1,7 +1,6 @@
 //! A look at /proc: whether every thread of a process is what the table says, by the kernel's word.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
 use nix::unistd::Pid;
 use roles::grant::{Processes, Role};
@@ -50,6 +49,6 @@ fn first_missing(status: &str, Ids { uid, gid }: Ids) -> Option<String> {
     expected.into_iter().find(|wanted| !has(wanted))
 }
 
-#[cfg(test)]
 #[path = "../tests/unit/sealed.rs"]
+#[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ use roles::Role;
 use roles::launch::{Instance, Refusal};
 use roles::limits::{INSTANCES_MAX, START_WINDOW_MS, STARTS_PER_WINDOW_MAX};
 
+use crate::limits::{RESTART_CLEARS_AFTER_MS, RESTART_DELAY_MAX_MS, RESTART_DELAY_MS};
+
 /// The slots in use.
 #[derive(Default)]
 pub struct Slots {
@@ -15,30 +17,18 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Takes a slot for the supervisor's request, or says why not. `busy` tells whether the slot's account still has a
-    /// process; it is asked last.
-    pub fn admit(
-        &mut self,
-        role: Role,
-        slot: u32,
-        now_ms: u64,
-        busy: impl FnOnce() -> bool,
-    ) -> Result<Instance, Refusal> {
+    /// Takes a slot for the supervisor's request, or says why not. `busy`: the slot's account still has a process.
+    pub fn admit(&mut self, role: Role, slot: u32, now_ms: u64, busy: bool) -> Result<Instance, Refusal> {
         let own = matches!(role, Role::Launcher | Role::Supervisor);
-        if own || !role.row().slots.contains(slot) {
-            return Err(Refusal::NoSuchSlot);
-        }
-        if self.live.contains(&(role, slot)) {
-            return Err(Refusal::Running);
-        }
-        if self.live.len() >= INSTANCES_MAX {
-            return Err(Refusal::TooMany);
-        }
-        if self.too_often(role, slot, now_ms) {
-            return Err(Refusal::TooOften);
-        }
-        if busy() {
-            return Err(Refusal::AccountBusy);
+        let reasons = [
+            (own || !role.row().slots.contains(slot), Refusal::NoSuchSlot),
+            (self.live.contains(&(role, slot)), Refusal::Running),
+            (self.live.len() >= INSTANCES_MAX, Refusal::TooMany),
+            (self.too_often(role, slot, now_ms), Refusal::TooOften),
+            (busy, Refusal::AccountBusy),
+        ];
+        if let Some((_, reason)) = reasons.into_iter().find(|(holds, _)| *holds) {
+            return Err(reason);
         }
         let starts = self.starts.entry((role, slot)).or_default();
         starts.push_back(now_ms);
@@ -68,6 +58,26 @@ impl Slots {
     }
 }
 
-#[cfg(test)]
+/// When the supervisor is started again: at once, then ever later, until it has lived a while.
+#[derive(Default)]
+pub struct Backoff {
+    deaths: u32,
+}
+
+impl Backoff {
+    /// Milliseconds to wait after a death that ended `lived_ms` of life.
+    pub fn after(&mut self, lived_ms: u64) -> u64 {
+        if lived_ms >= RESTART_CLEARS_AFTER_MS {
+            self.deaths = 0;
+        }
+        self.deaths = self.deaths.saturating_add(1);
+        match self.deaths {
+            1 => 0,
+            deaths => (RESTART_DELAY_MS << (deaths - 2).min(16)).min(RESTART_DELAY_MAX_MS),
+        }
+    }
+}
+
 #[path = "../tests/unit/slots.rs"]
+#[cfg(test)]
 mod tests;

@@ -1,28 +1,19 @@
 //! From a clone to a role's program: the steps of a child, each of which may fail and says so over a pipe.
 
-use std::ffi::CString;
 use std::fs::{self, File};
-use std::io::Result;
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::{ffi::CString, io::Result, os::fd::OwnedFd, path::Path};
 
-use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Gid, Pid, Uid, execveat, pipe2, setgroups, setresgid, setresuid, setsid, write};
+use nix::{errno::Errno, sys::prctl};
 use roles::grant::{DescriptorKind, FileGrant, Limits};
 use roles::launch::{Instance, Refusal};
 use roles::{Row, fd};
 
-use crate::accounts::Ids;
-use crate::cage;
-use crate::errors::errno_of;
-use crate::paths::Host;
-use crate::sanitize::FIRST_OWN_FD;
-use crate::sys;
+use crate::{accounts::Ids, cage, errors::errno_of, paths::Host, sanitize::FIRST_OWN_FD, sys};
 
 /// Numbers of the descriptors that a child needs until it becomes its program, among the reserved ones.
 const STATUS: i32 = 7;
@@ -216,6 +207,6 @@ fn run_program(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
 #[path = "../tests/unit/spawn.rs"]
+#[cfg(test)]
 mod tests;

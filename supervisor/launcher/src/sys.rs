@@ -3,9 +3,7 @@
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use libc::{c_int, c_long};
-use nix::Result;
-use nix::errno::Errno;
-use nix::unistd::Pid;
+use nix::{Result, errno::Errno, unistd::Pid};
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug)]

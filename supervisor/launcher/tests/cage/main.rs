@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic)]
 
 mod cases;
+mod facts;
 mod puppet;
 mod scene;
 #[allow(unsafe_code)]
