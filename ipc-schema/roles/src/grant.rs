@@ -271,7 +271,8 @@ pub struct FileGrant {
 /// Where a granted file comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Source {
-    /// An absolute path of the host; where that is a symbolic link, the same link is made inside.
+    /// An absolute path of the host; where that is a link to a directory, the same link is made inside; a link to a file
+    /// is followed.
     Host(&'static str),
     /// A path below the root DIR, owned by root, for example `etc/gate`.
     Root(&'static str),
