@@ -20,14 +20,14 @@ impl Groups {
     pub fn prepare() -> Result<Groups> {
         let own = fs::read_to_string("/proc/self/cgroup")?;
         let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
-        let base = Path::new(MOUNT).join(own.ok_or_else(|| because("no cgroup v2"))?);
+        let base = Path::new(MOUNT).join(own.ok_or_else(|| Error::other("no cgroup v2"))?);
         let offered = fs::read_to_string(base.join("cgroup.controllers"))?;
         if !["memory", "pids"].iter().all(|name| offered.split_whitespace().any(|offer| offer == *name)) {
-            return Err(because("memory and pids are not delegated"));
+            return Err(Error::other("memory and pids are not delegated"));
         }
         let me = std::process::id().to_string();
         if fs::read_to_string(base.join("cgroup.procs"))?.trim() != me {
-            return Err(because("the group is shared with other processes"));
+            return Err(Error::other("the group is shared with other processes"));
         }
         // A group whose children have controllers may hold no process itself.
         let leaf = base.join("launcher");
@@ -46,8 +46,4 @@ impl Groups {
         fs::write(group.join("pids.max"), limits.cgroup_tasks.to_string())?;
         Ok(group)
     }
-}
-
-fn because(reason: &str) -> Error {
-    Error::other(reason.to_owned())
 }

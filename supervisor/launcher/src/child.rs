@@ -2,14 +2,14 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roles::launch::{Instance, Refusal};
-use roles::limits::SEAL_DEADLINE_MS;
 
+use crate::limits::{CLOSED_GRACE, SEAL_GRACE};
 use crate::{accounts::Ids, errors::say, line::Line};
 
 /// Where an instance is in its life.
@@ -38,6 +38,8 @@ pub struct Child {
     pub stage: Stage,
     pub started: Instant,
     pub cgroup: Option<PathBuf>,
+    /// Since when its line is closed: it is past serving anybody, and may end by itself.
+    pub closed: Option<Instant>,
     /// It was sent SIGKILL: nothing more is read from it or given to it.
     pub killed: bool,
 }
@@ -59,7 +61,7 @@ impl Child {
 
     /// Sealed, looked at, and not on its way out.
     pub fn is_sealed(&self) -> bool {
-        !self.killed && matches!(self.stage, Stage::Sealed { .. })
+        !self.killed && self.closed.is_none() && matches!(self.stage, Stage::Sealed { .. })
     }
 
     /// Its program runs.
@@ -72,7 +74,7 @@ impl Child {
         let mut flags = PollFlags::POLLIN;
         match &self.stage {
             Stage::Starting(status) => Some(PollFd::new(status.as_fd(), flags)),
-            Stage::Unsealed | Stage::Sealed { .. } if !self.killed => {
+            Stage::Unsealed | Stage::Sealed { .. } if !self.killed && self.closed.is_none() => {
                 flags.set(PollFlags::POLLOUT, self.line.waits_for_room());
                 Some(PollFd::new(self.line.as_fd(), flags))
             }
@@ -80,10 +82,14 @@ impl Child {
         }
     }
 
-    /// Until when it must have said that it is sealed, if it has not yet.
-    pub fn seal_due(&self) -> Option<Instant> {
-        let waits = matches!(self.stage, Stage::Starting(_) | Stage::Unsealed) && !self.killed;
-        waits.then(|| self.started + Duration::from_millis(SEAL_DEADLINE_MS))
+    /// When it will be ended, unless it moves on before, and why.
+    pub fn due(&self) -> Option<(Instant, &'static str)> {
+        match (&self.stage, self.closed) {
+            _ if self.killed => None,
+            (_, Some(since)) => Some((since + CLOSED_GRACE, "it closed its line and did not end")),
+            (Stage::Starting(_) | Stage::Unsealed, None) => Some((self.started + SEAL_GRACE, "it did not seal itself")),
+            (Stage::Sealed { .. } | Stage::Failed(..), None) => None,
+        }
     }
 
     /// Role, slot and process id, for the log.

@@ -104,7 +104,7 @@ impl Launcher {
                 let left = until.saturating_duration_since(Instant::now());
                 PollTimeout::from(left.as_micros().div_ceil(1000).min(1000) as u16)
             }
-            _ if self.stopping.is_some() || self.children.values().any(|c| c.seal_due().is_some()) => {
+            _ if self.stopping.is_some() || self.children.values().any(|c| c.due().is_some()) => {
                 PollTimeout::from(LOOK_EVERY_MS)
             }
             Supervisor::Runs(_) | Supervisor::Ended(_) => PollTimeout::NONE,
@@ -113,8 +113,10 @@ impl Launcher {
 
     fn keep_deadlines(&mut self) {
         let now = Instant::now();
-        for child in self.children.values_mut().filter(|c| c.seal_due().is_some_and(|at| at <= now)) {
-            child.kill("it took too long to seal itself");
+        for child in self.children.values_mut() {
+            if let Some((_, why)) = child.due().filter(|(at, _)| *at <= now) {
+                child.kill(why);
+            }
         }
         if self.stopping.is_some_and(|since| since.elapsed() >= Duration::from_millis(SHUTDOWN_DEADLINE_MS)) {
             self.kill_all("the shutdown took too long");
@@ -142,8 +144,7 @@ impl Launcher {
             let mut buffer = [0; PACKET_BYTES];
             match child.line.receive(&mut buffer) {
                 Received::Nothing => return,
-                // A role that has closed its line is past serving anybody.
-                Received::Closed => return child.end(),
+                Received::Closed => return child.closed = Some(Instant::now()),
                 Received::Packet(length) => self.receive(number, buffer.get(..length).unwrap_or(&buffer)),
             }
         }

@@ -4,7 +4,6 @@ use std::{ffi::OsString, path::PathBuf};
 
 use crate::errors::{Failure, failure};
 
-const DEFAULT_ROOT: &str = "/var/lib/chela";
 const USAGE: &str = "usage: chelad [--root DIR] [--libexec DIR]
   --root DIR     configuration (DIR/etc), state (DIR/var) and sockets (DIR/run); default /var/lib/chela
   --libexec DIR  where the role programs are; default: beside chelad, else ../libexec/chela";
@@ -30,7 +29,7 @@ pub fn read() -> Result<Option<Options>, Failure> {
 }
 
 fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Option<Options>, OsString> {
-    let mut given = Options { root: PathBuf::from(DEFAULT_ROOT), libexec: None };
+    let mut given = Options { root: PathBuf::from("/var/lib/chela"), libexec: None };
     while let Some(argument) = arguments.next() {
         let value = match argument.to_str() {
             Some("--root" | "--libexec") => PathBuf::from(arguments.next().ok_or(argument.clone())?),

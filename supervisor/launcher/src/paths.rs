@@ -181,7 +181,5 @@ pub fn open_log(who: Instance) -> std::io::Result<File> {
     if fs::metadata(&path).is_ok_and(|m| m.len() > LOG_KEPT_BYTES) {
         fs::rename(&path, format!("{path}.1"))?;
     }
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW);
-    options.open(path)
+    File::options().append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW).open(path)
 }

@@ -103,7 +103,7 @@ impl Launcher {
         let (pid, status) = spawn(&Plan { host, who, ids, cgroup: cgroup.as_deref(), program, log, lines })?;
         let control = (who.role != Role::Supervisor).then_some(control);
         let (line, stage, started) = (Line::new(line), Stage::Starting(status), Instant::now());
-        let child = Child { who, pid, ids, line, control, stage, started, cgroup, killed: false };
+        let child = Child { who, pid, ids, line, control, stage, started, cgroup, closed: None, killed: false };
         self.children.insert(who.number, child);
         Ok(())
     }

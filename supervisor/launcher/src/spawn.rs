@@ -44,13 +44,13 @@ const AS_ROOT: [Act; 5] = [
     Act::Step("put descriptors in place", place_descriptors),
     Act::Step("start a session", start_session),
     Act::Step("join the control group", join_cgroup),
-    Act::Step("make namespaces", |plan| cage::leave_namespaces(row(plan))),
+    Act::Step("make namespaces", |plan| cage::leave_namespaces(plan.who.role.row())),
     Act::Step("make the root directory", |_| cage::lay_floor()),
 ];
 
 const TO_THE_ROLE: [Act; 7] = [
     Act::Step("enter the root directory", |_| cage::enter()),
-    Act::Step("set limits", |plan| limit(&row(plan).limits)),
+    Act::Step("set limits", |plan| limit(&plan.who.role.row().limits)),
     Act::Step("empty the bounding set", |_| Ok(sys::drop_bounding(|_| false)?)),
     Act::Step("change the account", |plan| change_account(plan.ids)),
     Act::Step("die with the launcher", |_| die_with_launcher()),
@@ -100,10 +100,6 @@ impl Failed {
     }
 }
 
-fn row(plan: &Plan) -> &'static Row {
-    plan.who.role.row()
-}
-
 /// Clones a child that becomes its role. Returns its process id and the pipe that says how that went.
 pub fn spawn(plan: &Plan) -> nix::Result<(Pid, OwnedFd)> {
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
@@ -119,7 +115,7 @@ pub fn spawn(plan: &Plan) -> nix::Result<(Pid, OwnedFd)> {
 
 /// Returns only when it failed. Where not even the pipe could be put in place, the launcher sees exit status 127.
 fn become_role(plan: &Plan) -> Failed {
-    for (number, act) in acts(row(plan)).enumerate() {
+    for (number, act) in acts(plan.who.role.row()).enumerate() {
         let done = match act {
             Act::Step(_, step) => step(plan),
             Act::Place(grant) => cage::place(grant, plan.who.slot, plan.ids, &plan.host.libexec),
@@ -137,7 +133,7 @@ fn place_descriptors(plan: &Plan) -> Result<()> {
     sys::place(&plan.host.null, 0, 0)?;
     sys::place(plan.log, 1, 0)?;
     sys::place(plan.log, 2, 0)?;
-    for descriptor in row(plan).descriptors {
+    for descriptor in plan.who.role.row().descriptors {
         let Some(number) = descriptor.number else { continue };
         match descriptor.what {
             DescriptorKind::Line => sys::place(plan.lines[0], number, 0)?,
@@ -201,7 +197,7 @@ fn die_with_launcher() -> Result<()> {
 }
 
 fn run_program(plan: &Plan) -> Result<()> {
-    let arguments = [CString::new(row(plan).binary)?, CString::new(plan.who.slot.to_string())?];
+    let arguments = [CString::new(plan.who.role.row().binary)?, CString::new(plan.who.slot.to_string())?];
     let environment: [CString; 0] = [];
     execveat(sys::reserved(PROGRAM), c"", &arguments, &environment, AtFlags::AT_EMPTY_PATH)?;
     Ok(())

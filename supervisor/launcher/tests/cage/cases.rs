@@ -32,6 +32,7 @@ pub const ALL: &[(&str, Case)] = &[
     ("what_is_wrong_at_the_start_is_said", wrong_starts),
     ("reload_and_notices_are_passed_on", notices),
     ("an_exit_is_reported_with_status_and_signal", exits),
+    ("who_closes_the_line_may_end_by_itself_and_is_ended_else", hang_up),
     ("restarts_are_fast", timing),
 ];
 
@@ -317,6 +318,19 @@ fn exits() -> Outcome<()> {
     let pid = scene.started(Role::Memory, 0)?;
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), Signal::SIGKILL).map_err(|e| e.to_string())?;
     scene.heard("supervisor-0", &["Exited", "Memory", "status: -1", "signal: 9"]).map(drop)
+}
+
+fn hang_up() -> Outcome<()> {
+    let scene = Scene::open("hang-up")?;
+    scene.sealed(Role::Gate, 0)?;
+    scene.sealed(Role::Brain, 0)?;
+    scene.order("tell brain 0 hang-up");
+    scene.order("tell brain 0 end 5");
+    scene.heard("supervisor-0", &["Exited", &whose(Role::Brain, 0), "status: 5"])?;
+    scene.sealed(Role::Brain, 1)?;
+    scene.order("tell brain 1 hang-up");
+    scene.heard("supervisor-0", &["Exited", &whose(Role::Brain, 1), "signal: 9"])?;
+    check(scene.stderr().contains("closed its line"), scene.stderr())
 }
 
 /// From a kill to the new instance's first word. The puppet looks at its orders every millisecond, twice on the way.

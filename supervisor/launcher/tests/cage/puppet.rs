@@ -64,6 +64,9 @@ fn obey(role: Role) -> ! {
                 "lie" => send(&line, &[SEALED]),
                 "say" => send(&line, order.as_bytes()),
                 "end" => std::process::exit(words.next().expect("a status").parse().expect("a number")),
+                "hang-up" => {
+                    nix::sys::socket::shutdown(line.as_raw_fd(), nix::sys::socket::Shutdown::Both).expect("shutdown");
+                }
                 "look" => look(role),
                 "edge-send" => edges.values().for_each(|e| send(e, b"hello")),
                 "edge-read" => {

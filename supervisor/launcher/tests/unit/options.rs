@@ -10,7 +10,7 @@ fn parsed(words: &[&str]) -> Result<Option<Options>, OsString> {
 fn both_directories_can_be_named() {
     let given = parsed(&["--root", "/a", "--libexec", "b"]);
     assert_eq!(given, Ok(Some(Options { root: "/a".into(), libexec: Some("b".into()) })));
-    assert_eq!(parsed(&[]), Ok(Some(Options { root: DEFAULT_ROOT.into(), libexec: None })));
+    assert_eq!(parsed(&[]), Ok(Some(Options { root: "/var/lib/chela".into(), libexec: None })));
     assert_eq!(parsed(&["--root", "x", "--help"]), Ok(None));
 }
 
