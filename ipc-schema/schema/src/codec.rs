@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::limits::{FRAME_BYTES_MAX, PREFIX_BYTES};
+use crate::limits::{DECODED_BYTES_MAX, PREFIX_BYTES};
 
 /// Why a message could not be encoded or a frame not decoded. On receive each of them ends the peer.
 #[derive(Debug, thiserror::Error)]
@@ -102,12 +102,12 @@ pub fn body_length(prefix: [u8; PREFIX_BYTES], limit: usize) -> Result<usize, Co
 }
 
 /// The message in a body. Exactly all of it: bytes behind the message are an error. bincode counts every allocation
-/// against the limit before it is made.
+/// before it is made against a limit of its own, which is twice the largest frame's: it counts numbers at full width.
 pub fn decode<T: DeserializeOwned>(body: &[u8], limit_bytes: usize) -> Result<T, CodecError> {
     if body.len() > limit_bytes {
         return Err(CodecError::TooLarge { limit: limit_bytes });
     }
-    let config = bincode::config::standard().with_limit::<FRAME_BYTES_MAX>();
+    let config = bincode::config::standard().with_limit::<DECODED_BYTES_MAX>();
     let (message, used) =
         bincode::serde::decode_from_slice(body, config).map_err(|error| CodecError::Malformed(error.to_string()))?;
     if used != body.len() {

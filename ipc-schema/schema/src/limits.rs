@@ -14,8 +14,10 @@ pub const MEMORY_FRAME_BYTES: usize = 8 << 20;
 pub const CONNECTOR_FRAME_BYTES: usize = 1 << 20;
 /// A frame between gate and `chela`.
 pub const LOCAL_FRAME_BYTES: usize = 8 << 20;
-/// The largest of these: what a decoder may allocate before it has seen the bytes.
+/// The largest frame of any edge.
 pub const FRAME_BYTES_MAX: usize = 8 << 20;
+/// What a decoder may allocate for one frame, before it has seen the bytes: a number of one byte counts as eight there.
+pub const DECODED_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// A packet on a control line.
 pub const CONTROL_PACKET_BYTES: usize = 64 << 10;
 

@@ -1,0 +1,198 @@
+//! What messages are made of: labels, calls, outcomes, states.
+
+use schema::edge::connector::LinkState;
+use schema::edge::control::{InstanceState, Phase, Place};
+use schema::edge::memory::{Step, TurnEnd, TurnRecord};
+use schema::edge::{Frame, ProbeResult};
+use schema::label::{Confidentiality, Integrity, Label};
+use schema::talk::{CallMode, Completion, CompletionEnd, Message, Speaker, Usage};
+use schema::tool::{
+    Admitted, Decision, Ended, Parameter, ParameterKind, Risk, ToolCall, ToolOutcome, ToolSpec, Verdict,
+};
+
+use super::{Line, line};
+use crate::variants;
+
+variants!(frame, FRAME, Frame<u8>: Hello, Probe, Probed, Body);
+variants!(probe_result, PROBE_RESULT, ProbeResult: Denied, Opened, CannotOpen, NotHandled);
+variants!(integrity, INTEGRITY, Integrity: Owner, Member, Untrusted);
+variants!(confidentiality, CONFIDENTIALITY, Confidentiality: Public, Private, Secret);
+variants!(speaker, SPEAKER, Speaker: System, User, Assistant, Tool);
+variants!(call_mode, CALL_MODE, CallMode: Never, May, Must);
+variants!(completion_end, COMPLETION_END, CompletionEnd: Done, Length, Cancelled);
+variants!(parameter_kind, PARAMETER_KIND, ParameterKind: String, Integer, Boolean);
+variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, WriteFile, ListFiles);
+variants!(ended, ENDED, Ended: Exited, Signalled, TimedOut, Cancelled, Failed, Unknown);
+variants!(verdict, VERDICT, Verdict: Allowed, Asked, Refused);
+variants!(risk, RISK, Risk: Low, Medium, High);
+variants!(link_state, LINK_STATE, LinkState: Unconfigured);
+variants!(phase, PHASE, Phase: Starting, Ready, BackingOff, GivenUp, Stopping, Stopped);
+variants!(step, STEP, Step: Completed, ToolDecided, ToolFinished, Crashed);
+variants!(turn_end, TURN_END, TurnEnd: Answered, Failed, Quarantined, Cancelled);
+
+pub fn label() -> Label {
+    Label { integrity: Integrity::Untrusted, confidentiality: Confidentiality::Private }
+}
+
+pub fn call() -> ToolCall {
+    ToolCall { name: "run_command".into(), arguments: "{\"command\":\"ls\"}".into() }
+}
+
+pub fn completion() -> Completion {
+    Completion { text: "hi \u{1f980}".into(), call: Some(call()), ended: CompletionEnd::Done, usage: usage() }
+}
+
+pub fn usage() -> Usage {
+    Usage { tokens_in: 250, tokens_cached: 251, tokens_out: 65_535, model_ms: 65_536 }
+}
+
+pub fn decision() -> Decision {
+    Decision {
+        verdict: Verdict::Refused,
+        reason: "reason".into(),
+        rule: "rule".into(),
+        risk: Risk::Medium,
+        remedy: "remedy".into(),
+    }
+}
+
+pub fn outcome() -> ToolOutcome {
+    ToolOutcome {
+        ended: Ended::Exited { code: -1 },
+        stdout: vec![0, 255],
+        stdout_dropped_bytes: u64::MAX,
+        stderr: Vec::new(),
+        stderr_dropped_bytes: 0,
+        ms: u32::MAX,
+    }
+}
+
+pub fn message() -> Message {
+    Message { speaker: Speaker::Assistant, text: "text".into(), label: label() }
+}
+
+pub fn spec() -> ToolSpec {
+    let parameter = Parameter { name: "path".into(), kind: ParameterKind::String, required: true };
+    ToolSpec { name: "read_file".into(), description: "Reads a file.".into(), parameters: vec![parameter] }
+}
+
+pub fn instance() -> InstanceState {
+    InstanceState {
+        place: Place { role: 7, slot: 1 },
+        number: 300,
+        pid: 70_000,
+        phase: Phase::Ready,
+        restarts: 2,
+        uptime_ms: 1 << 33,
+        last_exit: "signal 9".into(),
+    }
+}
+
+pub fn turn() -> TurnRecord {
+    TurnRecord {
+        turn: 9,
+        channel: "local".into(),
+        message_id: "m1".into(),
+        text: "hi".into(),
+        label: label(),
+        at_ms: 1_795_548_000_000,
+        steps: steps(),
+        ended: Some((TurnEnd::Answered, "hello".into())),
+    }
+}
+
+pub fn steps() -> Vec<Step> {
+    vec![
+        Step::Completed(completion()),
+        Step::ToolDecided { call: call(), decision: decision(), action: 5 },
+        Step::ToolFinished { action: 5, outcome: outcome() },
+        Step::Crashed { role: "brain".into() },
+    ]
+}
+
+/// The lines of `shared.txt`.
+pub fn lines() -> Vec<Line> {
+    let mut lines = Vec::new();
+    macro_rules! add {
+        ($kind:literal, $name:ident, $values:expr) => {
+            lines.extend($values.iter().map(|value| line($kind, $name(value), value)))
+        };
+    }
+    let denied = ProbeResult::Denied { errno: 13 };
+    add!(
+        "Frame",
+        frame,
+        [
+            Frame::Hello { fingerprint: 1 },
+            Frame::Probe { nonce: 2 },
+            Frame::Probed { nonce: 3, result: denied },
+            Frame::Body(4)
+        ]
+    );
+    add!("ProbeResult", probe_result, [denied, ProbeResult::Opened, ProbeResult::CannotOpen, ProbeResult::NotHandled]);
+    add!("Integrity", integrity, [Integrity::Owner, Integrity::Member, Integrity::Untrusted]);
+    add!(
+        "Confidentiality",
+        confidentiality,
+        [Confidentiality::Public, Confidentiality::Private, Confidentiality::Secret]
+    );
+    add!("Speaker", speaker, [Speaker::System, Speaker::User, Speaker::Assistant, Speaker::Tool]);
+    add!("CallMode", call_mode, [CallMode::Never, CallMode::May, CallMode::Must]);
+    add!("CompletionEnd", completion_end, [CompletionEnd::Done, CompletionEnd::Length, CompletionEnd::Cancelled]);
+    add!("ParameterKind", parameter_kind, [ParameterKind::String, ParameterKind::Integer, ParameterKind::Boolean]);
+    add!(
+        "Admitted",
+        admitted,
+        [
+            Admitted::RunCommand { command: "ls".into(), timeout_ms: 10_000 },
+            Admitted::ReadFile { path: "a".into() },
+            Admitted::WriteFile { path: "a".into(), content: "b".into() },
+            Admitted::ListFiles { path: ".".into() }
+        ]
+    );
+    add!(
+        "Ended",
+        ended,
+        [
+            Ended::Exited { code: 1 },
+            Ended::Signalled { signal: 9 },
+            Ended::TimedOut,
+            Ended::Cancelled,
+            Ended::Failed,
+            Ended::Unknown
+        ]
+    );
+    add!("Verdict", verdict, [Verdict::Allowed, Verdict::Asked, Verdict::Refused]);
+    add!("Risk", risk, [Risk::Low, Risk::Medium, Risk::High]);
+    add!("LinkState", link_state, [LinkState::Unconfigured]);
+    add!(
+        "Phase",
+        phase,
+        [Phase::Starting, Phase::Ready, Phase::BackingOff, Phase::GivenUp, Phase::Stopping, Phase::Stopped]
+    );
+    add!("Step", step, steps());
+    add!("TurnEnd", turn_end, [TurnEnd::Answered, TurnEnd::Failed, TurnEnd::Quarantined, TurnEnd::Cancelled]);
+    lines
+}
+
+/// Every name that [`lines`] must have.
+pub fn names() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("Frame", FRAME),
+        ("ProbeResult", PROBE_RESULT),
+        ("Integrity", INTEGRITY),
+        ("Confidentiality", CONFIDENTIALITY),
+        ("Speaker", SPEAKER),
+        ("CallMode", CALL_MODE),
+        ("CompletionEnd", COMPLETION_END),
+        ("ParameterKind", PARAMETER_KIND),
+        ("Admitted", ADMITTED),
+        ("Ended", ENDED),
+        ("Verdict", VERDICT),
+        ("Risk", RISK),
+        ("LinkState", LINK_STATE),
+        ("Phase", PHASE),
+        ("Step", STEP),
+        ("TurnEnd", TURN_END),
+    ]
+}
