@@ -11,6 +11,7 @@ use nix::sys::socket::{MsgFlags, recv, send};
 use schema::codec::{self, CodecError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Why a packet could not be exchanged. All but `Full` end the peer.
@@ -56,7 +57,7 @@ impl PacketSocket {
     /// When it is no descriptor that can be waited for, or outside of a runtime.
     pub fn new(fd: OwnedFd) -> io::Result<PacketSocket> {
         make_nonblocking(&fd)?;
-        Ok(PacketSocket { fd: crate::sys::register(fd)? })
+        Ok(PacketSocket { fd: crate::sys::register(fd, Interest::READABLE)? })
     }
 
     /// Sends one packet, or nothing: never waits.
@@ -81,7 +82,7 @@ impl PacketSocket {
     pub async fn send(&self, packet: &[u8]) -> Result<(), PacketError> {
         loop {
             match self.try_send(packet) {
-                Err(PacketError::Full) => self.fd.writable().await?.clear_ready(),
+                Err(PacketError::Full) => wait_writable(self.fd.get_ref()).await?,
                 done => return done,
             }
         }
@@ -183,5 +184,12 @@ pub(crate) fn make_nonblocking(fd: &OwnedFd) -> io::Result<()> {
         fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     }
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(())
+}
+
+/// Waits until `fd` has room. Rare, so it is registered for the time of the wait only.
+pub(crate) async fn wait_writable(fd: &OwnedFd) -> io::Result<()> {
+    let waiting = crate::sys::register(fd.try_clone()?, Interest::WRITABLE)?;
+    waiting.writable().await?.retain_ready();
     Ok(())
 }

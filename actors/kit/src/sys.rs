@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use nix::cmsg_space;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::packet::PacketError;
@@ -92,8 +93,9 @@ pub(crate) fn recv_fd(line: &OwnedFd, buffer: &mut [u8]) -> Result<(usize, Optio
     Ok((received.bytes, descriptors.pop()))
 }
 
-/// Registers a descriptor with the running runtime.
-pub(crate) fn register(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+/// Registers a descriptor with the running runtime, for one direction only: on a Unix socket the other one would wake
+/// this process each time its peer has read something.
+pub(crate) fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the OwnedFd is valid and moves into the AsyncFd, which never gives it out again but by reference.
-    Ok(unsafe { AsyncFd::register(fd) }?)
+    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
 }

@@ -14,6 +14,7 @@ use schema::codec::CodecError;
 use schema::edge::Frame;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::Interest;
 
 pub use reader::LinkReader;
 pub use writer::LinkWriter;
@@ -76,7 +77,7 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
     /// # Errors
     /// `Hello` when the peer's is missing, late, or of another schema.
     pub async fn open(fd: OwnedFd, name: &'static str, limit_bytes: usize) -> Result<Self, LinkError> {
-        let registered = make_nonblocking(&fd).and_then(|()| crate::sys::register(fd));
+        let registered = make_nonblocking(&fd).and_then(|()| crate::sys::register(fd, Interest::READABLE));
         let fd = Arc::new(registered.map_err(|error| LinkError::Io { name, error })?);
         let mut link = Link {
             reader: LinkReader::new(fd.clone(), name, HELLO_BYTES),

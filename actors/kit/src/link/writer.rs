@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::LinkError;
 use crate::limits::{BUFFER_KEPT_BYTES, SEND_DEADLINE_MS};
+use crate::packet::wait_writable;
 
 /// Sends frames, each in one write where the socket has room for it. At most one frame waits here.
 #[derive(Debug)]
@@ -102,13 +103,8 @@ impl<Out: Serialize> LinkWriter<Out> {
     }
 
     async fn wait(&self, deadline: Instant) -> Result<(), LinkError> {
-        match timeout_at(deadline, self.fd.writable()).await {
-            Ok(Ok(mut ready)) => {
-                // The write said that there is no room: only a new event counts.
-                ready.clear_ready();
-                Ok(())
-            }
-            Ok(Err(error)) => Err(self.io(error)),
+        match timeout_at(deadline, wait_writable(self.fd.get_ref())).await {
+            Ok(waited) => waited.map_err(|error| self.io(error)),
             Err(_) => Err(self.io(io::Error::new(ErrorKind::TimedOut, "the other end reads nothing"))),
         }
     }
