@@ -47,11 +47,15 @@ struct Report<'a> {
     reason: &'a str,
     rule: &'a str,
     risk: Risk,
+    /// What a person may do about a call that was not allowed.
+    remedy: &'a str,
     effects: Effects,
     /// Whether what it changed stands; null when nobody knows.
     committed: Option<bool>,
     /// Exit status, 128 and the signal's number for a killed command, null when there is none.
     exit_code: Option<i32>,
+    /// How it ended, in words, when it did not end by itself with status 0.
+    note: Option<String>,
     stdout: String,
     stderr: String,
     ms: u32,
@@ -199,9 +203,11 @@ fn report(answered: &Answered) -> Report<'_> {
         reason: &decision.reason,
         rule: &decision.rule,
         risk: decision.risk,
+        remedy: &decision.remedy,
         effects: Effects::default(),
         committed: outcome.map_or(Some(false), |o| committed(o.ended)),
         exit_code: outcome.and_then(|o| exit_code(o.ended)),
+        note: outcome.and_then(|o| unusual(o.ended)),
         stdout: text(|o| &o.stdout),
         stderr: text(|o| &o.stderr),
         ms: outcome.map_or(0, |o| o.ms),

@@ -62,10 +62,7 @@ async fn converse(link: &mut Link<FromConnector, ToConnector>) -> LinkError {
 
 /// How the link is.
 fn describe(request: u64) -> FromConnector {
-    FromConnector::LinkDescribed {
-        request,
-        state: LinkState::Unconfigured,
-    }
+    FromConnector::LinkDescribed { request, state: LinkState::Unconfigured }
 }
 
 /// Returns when the supervisor says stop. There is nothing in flight to finish, and no configuration to read again.
@@ -77,9 +74,7 @@ async fn drained(control: Option<kit::Control>) {
     loop {
         match control.next().await {
             ControlEvent::Drain { .. } => return,
-            ControlEvent::Reload
-            | ControlEvent::TreeDescribed { .. }
-            | ControlEvent::Unavailable { .. } => {}
+            ControlEvent::Reload | ControlEvent::TreeDescribed { .. } | ControlEvent::Unavailable { .. } => {}
         }
     }
 }
@@ -91,12 +86,6 @@ mod tests {
     #[test]
     fn a_link_without_a_channel_says_so() {
         let said = describe(7);
-        assert_eq!(
-            said,
-            FromConnector::LinkDescribed {
-                request: 7,
-                state: LinkState::Unconfigured
-            }
-        );
+        assert_eq!(said, FromConnector::LinkDescribed { request: 7, state: LinkState::Unconfigured });
     }
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use kit::{Control, ControlEvent, LinkError, LinkReader, LinkWriter, Sealed, StartError};
 use schema::edge::Frame;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
+use schema::limits::OUTPUT_STREAMED_BYTES;
 use schema::tool::{Admitted, ToolOutcome};
 use tokio::sync::{Notify, mpsc};
 
@@ -198,10 +199,15 @@ fn start(desk: &Rc<Desk>, action: u64, call: Admitted) {
 
 /// One action's task.
 async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
+    let left_bytes = Cell::new(OUTPUT_STREAMED_BYTES);
     let stream = |from_stderr, bytes: &[u8]| {
-        if let Some(outgoing) = desk.outgoing.borrow().as_ref() {
+        let left = left_bytes.get().checked_sub(bytes.len());
+        if let (Some(outgoing), Some(left)) = (desk.outgoing.borrow().as_ref(), left) {
             // A full queue drops it: the result has the tail all the same.
-            let _ = outgoing.try_send(Frame::Body(FromExecutor::Output { action, from_stderr, bytes: bytes.to_vec() }));
+            let output = FromExecutor::Output { action, from_stderr, bytes: bytes.to_vec() };
+            if outgoing.try_send(Frame::Body(output)).is_ok() {
+                left_bytes.set(left);
+            }
         }
     };
     let outcome = match carry_out(&desk.hands, action, call, &cancel, stream).await {

@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use kit::{Control, Role};
 use schema::edge::executor::{FromExecutor, ToExecutor};
-use schema::limits::OUTPUT_KEPT_BYTES;
+use schema::limits::{OUTPUT_KEPT_BYTES, OUTPUT_STREAMED_BYTES};
 use schema::tool::{Admitted, ToolOutcome};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
 
 use crate::events::{ToolSaid, TurnEvent};
-use crate::limits::{COMMAND_TIMEOUT_MS, TOOL_GRACE_MS, TOOL_STREAM_BYTES_MAX};
+use crate::limits::{COMMAND_TIMEOUT_MS, TOOL_GRACE_MS};
 use crate::peer::Peer;
 use crate::places::Places;
 
@@ -85,9 +85,8 @@ impl Executors {
             match &said {
                 ToolSaid::Output { bytes, .. } => {
                     open.streamed_bytes = open.streamed_bytes.saturating_add(bytes.len());
-                    if open.streamed_bytes > TOOL_STREAM_BYTES_MAX {
-                        // The rest is in its result.
-                        return Ok(());
+                    if open.streamed_bytes > OUTPUT_STREAMED_BYTES {
+                        return Err("more output of one action than may be streamed".to_owned());
                     }
                 }
                 ToolSaid::Ended(_) | ToolSaid::Gone => {

@@ -40,8 +40,6 @@ pub const CONTEXT_BYTES_MAX: usize = 3 << 20;
 pub const COMPLETION_BYTES_MAX: usize = 256 << 10;
 /// How long one completion may take, milliseconds.
 pub const COMPLETION_MS: u64 = 900_000;
-/// Output that is passed on from a running tool, bytes; the rest is in its result.
-pub const TOOL_STREAM_BYTES_MAX: usize = 4 << 20;
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 64 << 10;
 /// Longest path, bytes.

@@ -27,6 +27,8 @@ pub const MESSAGE_BYTES: usize = 256 << 10;
 pub const ARGUMENTS_BYTES: usize = 1 << 20;
 /// Output of a tool that is kept, each of stdout and stderr: the tail.
 pub const OUTPUT_KEPT_BYTES: usize = 256 << 10;
+/// Output of one action that an executor streams while it runs; the tail of the rest is in its result.
+pub const OUTPUT_STREAMED_BYTES: usize = 4 << 20;
 /// Output of a tool that the model is shown: the tail.
 pub const OUTPUT_SHOWN_BYTES: usize = 8 << 10;
 /// A tool's or principal's name.

@@ -8,13 +8,14 @@ use std::time::Duration;
 use kit::Link;
 use roles::Role;
 use schema::FINGERPRINT;
-use schema::codec::frame;
+use schema::codec::{body_length, frame};
 use schema::edge::executor::{ExecutorWire, FromExecutor};
 use schema::edge::{Frame, Wire};
+use schema::limits::{FRAME_BYTES_MAX, PREFIX_BYTES};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::messages::{Direction, message, run};
+use crate::messages::{Direction, asked_for, message, run};
 use crate::{BEGINS, Conduct};
 
 /// Misbehaves, then waits until the other side ends the edge.
@@ -26,7 +27,7 @@ pub async fn misuse(fd: OwnedFd, direction: Direction, conduct: Conduct) -> io::
     stream.set_nonblocking(true)?;
     let mut stream = UnixStream::from_std(stream)?;
     if conduct == Conduct::NoHello {
-        tracing::warn!("{BEGINS}: {conduct:?}");
+        tracing::warn!("{BEGINS}: {conduct:?} at the edge to {}", direction.peer().name());
         stream.write_all(&garbage(64)).await?;
         return until_ended(&mut stream).await;
     }
@@ -34,13 +35,20 @@ pub async fn misuse(fd: OwnedFd, direction: Direction, conduct: Conduct) -> io::
     stream.write_all(&hello).await?;
     let mut theirs = vec![0; hello.len()];
     stream.read_exact(&mut theirs).await?;
-    tracing::warn!("{BEGINS}: {conduct:?}");
+    tracing::warn!("{BEGINS}: {conduct:?} at the edge to {}", direction.peer().name());
     match conduct {
         Conduct::Garbage => stream.write_all(&garbage(64)).await?,
         Conduct::Half => stream.write_all(&garbage(1000)[..20]).await?,
         Conduct::TooLong => stream.write_all(&u32::MAX.to_le_bytes()).await?,
         Conduct::OutOfTurn => stream.write_all(&hello).await?,
-        Conduct::Flood => return flood(&mut stream, direction).await,
+        Conduct::Flood => {
+            let message = message(direction).map_err(io::Error::other)?;
+            return flood(&mut stream, &message).await;
+        }
+        Conduct::FloodInTurn => {
+            let message = first_asked(&mut stream, direction).await?;
+            return flood(&mut stream, &message).await;
+        }
         Conduct::Silent => tokio::time::sleep(Duration::from_secs(3600)).await,
         Conduct::NoHello | Conduct::WellBehaved | Conduct::ControlGarbage | Conduct::ControlFlood => {}
     }
@@ -54,11 +62,24 @@ fn garbage(body_bytes: u32) -> Vec<u8> {
     bytes
 }
 
-async fn flood(stream: &mut UnixStream, direction: Direction) -> io::Result<()> {
-    let message = message(direction).map_err(io::Error::other)?;
+async fn flood(stream: &mut UnixStream, message: &[u8]) -> io::Result<()> {
     loop {
-        stream.write_all(&message).await?;
+        stream.write_all(message).await?;
         tokio::task::yield_now().await;
+    }
+}
+
+/// Reads until it is asked for something, and returns a message that this was asked for: the first of a flood.
+async fn first_asked(stream: &mut UnixStream, direction: Direction) -> io::Result<Vec<u8>> {
+    loop {
+        let mut prefix = [0; PREFIX_BYTES];
+        stream.read_exact(&mut prefix).await?;
+        let length = body_length(prefix, FRAME_BYTES_MAX).map_err(io::Error::other)?;
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        if let Some(message) = asked_for(direction, &body).map_err(io::Error::other)? {
+            return Ok(message);
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Conduct {
     OutOfTurn,
     /// Says hello, then messages of the right type without end, and reads nothing.
     Flood,
+    /// Says hello, waits until it is asked for something, then answers without end, and reads nothing more.
+    FloodInTurn,
     /// Says hello, and reads nothing any more.
     Silent,
     /// Says garbage on its control line.
@@ -69,8 +71,8 @@ async fn serve(sealed: Sealed, conduct: Conduct) -> Result<(), LineError> {
         };
         tokio::task::spawn_local(async move {
             match edge::misuse(fd, direction, conduct).await {
-                Ok(()) => tracing::warn!("{ENDED}"),
-                Err(error) => tracing::warn!("{ENDED}: {error}"),
+                Ok(()) => tracing::warn!("{ENDED} by {}", direction.peer().name()),
+                Err(error) => tracing::warn!("{ENDED} by {}: {error}", direction.peer().name()),
             }
         });
     }
