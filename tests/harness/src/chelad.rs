@@ -77,6 +77,20 @@ impl Chelad {
         Err(format!("chelad did not say {line} within {} s: {}", PATIENCE.as_secs(), self.stderr()))
     }
 
+    /// The lines of every notice that has come in and was not waited for.
+    pub fn drain_notices(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut buffer = [0; 4096];
+        if self.notify.set_nonblocking(true).is_ok() {
+            while let Ok(length) = self.notify.recv(&mut buffer) {
+                lines.extend(String::from_utf8_lossy(&buffer[..length]).lines().map(str::to_owned));
+            }
+            // Back to what every other call expects.
+            drop(self.notify.set_nonblocking(false));
+        }
+        lines
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
