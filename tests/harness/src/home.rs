@@ -91,6 +91,24 @@ impl Home {
         self.place(roles::Role::Model.row().binary, &programs_dir()?.join("scripted-model"))
     }
 
+    /// Puts the real model in its place, with its engine and the default model's file: what `./x` has built and fetched.
+    pub fn real_model(&self) -> Result<(), Failure> {
+        let built = programs_dir()?.join("../../chela/libexec-debug");
+        let way_out = "run ./x test, which builds the engine and fetches the model first (this test was NOT run)";
+        let binary = roles::Role::Model.row().binary;
+        self.place(binary, &built.join(binary)).map_err(|e| format!("{e}: {way_out}"))?;
+        let (from, to) = (built.join("backends"), self.libexec().join("backends"));
+        fs::create_dir_all(&to).map_err(|e| format!("{}: {e}", to.display()))?;
+        let kernels = fs::read_dir(&from).map_err(|e| format!("{}: {e}: {way_out}", from.display()))?;
+        for kernel in kernels.flatten() {
+            let to = to.join(kernel.file_name());
+            fs::copy(kernel.path(), &to).map_err(|e| format!("{}: {e}", to.display()))?;
+        }
+        let weights = self.root().join("etc/model.gguf");
+        fs::metadata(&weights).map_err(|e| format!("{}: {e}: {way_out}", weights.display()))?;
+        Ok(())
+    }
+
     /// Writes a configuration file below the root's `etc`, for example `supervisor/tree.toml`.
     pub fn configure(&self, file: &str, text: &str) -> Result<(), Failure> {
         let path = self.root().join("etc").join(file);

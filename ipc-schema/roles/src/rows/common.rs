@@ -33,6 +33,7 @@ const PROT_EXEC: u64 = 0x4;
 const FIONBIO: u64 = 0x5421;
 /// MSG_FASTOPEN, which would connect without `connect`.
 pub const MSG_FASTOPEN: u64 = 0x2000_0000;
+const PR_SET_NAME: u64 = 15;
 const CLONE_NAMESPACES: u64 = 0x7e02_0080;
 const CLONE_THREAD: u64 = 0x0001_0000;
 const CLONE_VM: u64 = 0x0000_0100;
@@ -110,7 +111,7 @@ pub const THREADS: &[SyscallGrant] = &[
         "threads; neither processes nor namespaces",
     ),
     any("sched_getaffinity", "how many processors there are"),
-    any("prctl", "names of threads; the seal has used up what else it could do"),
+    only("prctl", &[is(0, PR_SET_NAME)], "names of threads, and nothing else that prctl can do"),
 ];
 
 /// Files in the directories that the row grants; Landlock says which.

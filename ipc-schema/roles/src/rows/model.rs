@@ -1,8 +1,9 @@
 //! `chela-model`: the embedded local model, one a principal in use; the weights are shared pages.
 
-use super::common::{LIFE, LINE_AND_CONTROL, NO_CLONE3, RUNTIME, SEALED_OFF, THREADS};
+use super::common::{LIFE, LINE_AND_CONTROL, NO_CLONE3, RUNTIME, SEALED_OFF, THREADS, is, only};
 use crate::grant::{
-    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots, Source, Until,
+    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots, Source, SyscallGrant,
+    Until,
 };
 use crate::limits::{LOG_ONLY_FILE_BYTES, PRINCIPAL_MAX, PRINCIPAL_OFFSET, PRINCIPAL_STRIDE};
 
@@ -18,6 +19,17 @@ const fn library(path: &'static str) -> FileGrant {
         why: LIBRARIES,
     }
 }
+
+// Numbers from the kernel's uapi headers for x86-64.
+const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
+const XFEATURE_XTILEDATA: u64 = 18;
+
+/// What the engine asks for on processors that have it, at its first use.
+const PROCESSOR: &[SyscallGrant] = &[only(
+    "arch_prctl",
+    &[is(0, ARCH_REQ_XCOMP_PERM), is(1, XFEATURE_XTILEDATA)],
+    "the processor's matrix registers (AMX); nothing else of arch_prctl",
+)];
 
 /// Its row.
 pub const ROW: Row = Row {
@@ -62,7 +74,7 @@ pub const ROW: Row = Row {
     ],
     descriptors: LINE_AND_CONTROL,
     landlock: Landlock::Full,
-    syscalls: &[LIFE, RUNTIME, THREADS],
+    syscalls: &[LIFE, RUNTIME, THREADS, PROCESSOR],
     answered: &[NO_CLONE3],
     limits: Limits {
         address_space_bytes: None,
