@@ -27,10 +27,11 @@ fn main() -> ExitCode {
 
 /// Answers the gate, over one edge after another, until it is told to stop.
 async fn serve(mut sealed: Sealed, (): ()) -> Result<(), StartError> {
-    let control = sealed.control.clone();
+    let Some(mut control) = sealed.control.clone() else { return answer(&mut sealed).await };
     tokio::select! {
         ended = answer(&mut sealed) => ended,
-        () = drained(control) => Ok(()),
+        // There is nothing in flight to finish.
+        () = control.drained() => Ok(()),
     }
 }
 
@@ -63,20 +64,6 @@ async fn converse(link: &mut Link<FromConnector, ToConnector>) -> LinkError {
 /// How the link is.
 fn describe(request: u64) -> FromConnector {
     FromConnector::LinkDescribed { request, state: LinkState::Unconfigured }
-}
-
-/// Returns when the supervisor says stop. There is nothing in flight to finish, and no configuration to read again.
-async fn drained(control: Option<kit::Control>) {
-    use kit::ControlEvent;
-    let Some(mut control) = control else {
-        return std::future::pending().await;
-    };
-    loop {
-        match control.next().await {
-            ControlEvent::Drain { .. } => return,
-            ControlEvent::Reload | ControlEvent::TreeDescribed { .. } | ControlEvent::Unavailable { .. } => {}
-        }
-    }
 }
 
 #[cfg(test)]

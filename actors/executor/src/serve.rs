@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use kit::{Control, ControlEvent, LinkError, LinkReader, LinkWriter, Sealed, StartError};
+use kit::{Control, LinkError, LinkReader, LinkWriter, Sealed, StartError};
 use schema::edge::Frame;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::limits::OUTPUT_STREAMED_BYTES;
@@ -89,13 +89,7 @@ async fn drained(desk: &Desk) {
     let Some(mut control) = desk.control.clone() else {
         return std::future::pending().await;
     };
-    loop {
-        match control.next().await {
-            ControlEvent::Drain { .. } => break,
-            // It has no configuration, and the others are for the gate.
-            ControlEvent::Reload | ControlEvent::TreeDescribed { .. } | ControlEvent::Unavailable { .. } => {}
-        }
-    }
+    control.drained().await;
     desk.draining.set(true);
     while !desk.ledger.borrow().idle() {
         desk.idle.notified().await;

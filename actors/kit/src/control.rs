@@ -89,6 +89,16 @@ impl Control {
             None => std::future::pending().await,
         }
     }
+
+    /// Comes back when this role is to stop. For one to which nothing else that it may be told means anything.
+    pub async fn drained(&mut self) {
+        loop {
+            match self.next().await {
+                ControlEvent::Drain { .. } => return,
+                ControlEvent::Reload | ControlEvent::TreeDescribed { .. } | ControlEvent::Unavailable { .. } => {}
+            }
+        }
+    }
 }
 
 type RoleEnd = Packets<FromRole, ToRole>;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chela_memory::limits::{GROUP_BYTES_MAX, GROUP_REQUESTS_MAX};
 use chela_memory::store::{Owner, Store};
-use kit::{Control, ControlEvent, Link, LinkError, Sealed, StartError};
+use kit::{Control, Link, LinkError, Sealed, StartError};
 use schema::codec::CodecError;
 use schema::edge::memory::{Answer, Ask, FromMemory, MemoryWire, Step, ToMemory};
 
@@ -58,22 +58,12 @@ pub async fn serve(mut sealed: Sealed) -> Result<(), ServeError> {
     loop {
         let edge = tokio::select! {
             edge = sealed.next_edge::<MemoryWire>() => edge?,
-            () = drained(&mut control) => return Ok(()),
+            () = control.drained() => return Ok(()),
         };
         control.ready();
         match converse(slot, &mut store, edge, &mut control).await? {
             Over::EdgeClosed => {}
             Over::Drained => return Ok(()),
-        }
-    }
-}
-
-/// Comes back when this instance is to stop; whatever else it is told means nothing to it.
-async fn drained(control: &mut Control) {
-    loop {
-        match control.next().await {
-            ControlEvent::Drain { .. } => return,
-            ControlEvent::Reload | ControlEvent::TreeDescribed { .. } | ControlEvent::Unavailable { .. } => {}
         }
     }
 }
@@ -88,7 +78,7 @@ async fn converse(slot: u32, store: &mut Store, mut edge: Edge, control: &mut Co
                 Err(LinkError::Closed) => return Ok(Over::EdgeClosed),
                 Err(error) => return Err(error.into()),
             },
-            () = drained(control) => return Ok(Over::Drained),
+            () = control.drained() => return Ok(Over::Drained),
         };
         let (numbers, asks) = gather(slot, first, &mut edge).await?;
         for (request, answer) in numbers.into_iter().zip(store.answer(&asks)) {

@@ -22,6 +22,14 @@ fn main() -> ExitCode {
 type ModelLink = Link<FromModel, ToModel>;
 
 async fn serve(mut sealed: Sealed, (): ()) -> Result<(), kit::StartError> {
+    let Some(mut control) = sealed.control.clone() else { return answer(&mut sealed).await };
+    tokio::select! {
+        ended = answer(&mut sealed) => ended,
+        () = control.drained() => Ok(()),
+    }
+}
+
+async fn answer(sealed: &mut Sealed) -> Result<(), kit::StartError> {
     loop {
         let mut link = sealed.next_edge::<ModelWire>().await?;
         if let Some(control) = &sealed.control {

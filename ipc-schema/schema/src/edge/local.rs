@@ -47,9 +47,9 @@ pub enum FromClient {
     Cancel,
     /// How is everything?
     Status,
-    /// Ask every role to try its forbidden file (owner only).
+    /// Ask every role to try its forbidden file (the owner and root only).
     Probe,
-    /// Entries of the audit log (owner only).
+    /// Entries of the audit log (the owner and root only).
     ReadLog {
         /// Sequence number of the first.
         from: u64,
