@@ -348,3 +348,6 @@ impl State {
         self.last_exit = words;
     }
 }
+
+#[cfg(test)]
+mod tests;
