@@ -127,11 +127,13 @@ impl State {
 fn verdict(strategy: Strategy, run: &Run, end: End) -> Verdict {
     let by_us = run.ending.as_ref().is_some_and(|ending| ending.fault.is_some());
     let done = end.status == 0 && strategy == Strategy::Pool && run.busy;
+    // A spare that sees its edge close ends by itself, often before the launcher gets to it.
+    let orderly = end.status == 0;
     // SIGKILL that nobody here asked for: the launcher with the gate, an operator, a kernel short of memory.
     let from_outside = end.signal == SIGKILL && !by_us;
     if done {
         Verdict::Done
-    } else if end.with_gate && from_outside {
+    } else if end.with_gate && (from_outside || orderly) {
         Verdict::Excused
     } else if run.ready_since_ms.is_none() || run.busy {
         Verdict::Failure
