@@ -69,7 +69,7 @@ impl State {
         }
         self.life = Life::Stopped;
         // What this supervisor's predecessor was stopping, it was not told: an orderly end says so.
-        let was_drained = run.adopted && self.strategy == Strategy::OnDemand && end.status == 0;
+        let was_drained = run.unasked && self.strategy == Strategy::OnDemand && end.status == 0;
         if was_drained && !stopped_by_us {
             self.wanted = false;
         }

@@ -189,7 +189,8 @@ struct Run {
     number: u64,
     pid: u32,
     since_ms: u64,
-    adopted: bool,
+    /// Runs although nobody has asked this supervisor for it: its predecessor may have been stopping it.
+    unasked: bool,
     sealed: bool,
     ready_since_ms: Option<u64>,
     busy: bool,

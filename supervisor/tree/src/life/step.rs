@@ -37,14 +37,15 @@ pub fn step(mut state: State, now_ms: u64, event: Event) -> (State, Vec<Effect>)
 impl State {
     fn want(&mut self, out: &mut Vec<Effect>) {
         self.wanted = true;
-        match &self.life {
+        match &mut self.life {
             Life::Stopped => self.ask(out),
             Life::GivenUp { .. } => {
                 self.failures = 0;
                 self.ask(out);
             }
             // On its way; one that is being stopped is started again once it has ended.
-            Life::BackingOff { .. } | Life::Asked { .. } | Life::Runs(_) => {}
+            Life::Runs(run) => run.unasked = false,
+            Life::BackingOff { .. } | Life::Asked { .. } => {}
         }
     }
 
@@ -71,7 +72,7 @@ impl State {
             number,
             pid,
             since_ms: now_ms,
-            adopted: adopted.is_some() || !asked,
+            unasked: !asked,
             sealed: false,
             ready_since_ms: (adopted == Some(true)).then_some(now_ms),
             busy: at_work,
