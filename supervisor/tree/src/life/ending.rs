@@ -30,6 +30,7 @@ enum Verdict {
 
 impl State {
     pub(super) fn refused(&mut self, reason: Refusal, errno: i32, out: &mut Vec<Effect>) {
+        self.answer_due = false;
         if !matches!(self.life, Life::Asked { .. }) {
             return;
         }

@@ -160,6 +160,8 @@ pub struct State {
     /// Whether it should run.
     pub wanted: bool,
     life: Life,
+    /// The launcher owes an answer to a start: no other is asked for before it.
+    answer_due: bool,
     failures: u32,
     restarts: u32,
     last_exit: String,
@@ -266,6 +268,7 @@ impl State {
             times,
             wanted: false,
             life: Life::Stopped,
+            answer_due: false,
             failures: 0,
             restarts: 0,
             last_exit: String::new(),
@@ -293,7 +296,7 @@ impl State {
             number: run.map_or(0, |run| run.number),
             pid: run.map_or(0, |run| run.pid),
             wanted: self.wanted,
-            outstanding: matches!(self.life, Life::Asked { .. } | Life::Runs(_)),
+            outstanding: self.answer_due || matches!(self.life, Life::Asked { .. } | Life::Runs(_)),
             spare: self.strategy == Strategy::Pool && self.wanted,
             since_ms: run.map_or(0, |run| run.since_ms),
             restarts: self.restarts,

@@ -49,17 +49,24 @@ impl State {
         }
     }
 
-    /// Asks the launcher for a start.
+    /// Asks the launcher for a start, unless its answer to the last one is still due: what was adopted before that
+    /// answer may have ended before it too.
     pub(super) fn ask(&mut self, out: &mut Vec<Effect>) {
         self.life = Life::Asked { token: 0 };
-        out.push(Effect::Start);
+        if !self.answer_due {
+            self.answer_due = true;
+            out.push(Effect::Start);
+        }
     }
 
     fn runs(&mut self, now_ms: u64, number: u64, pid: u32, adopted: Option<bool>, out: &mut Vec<Effect>) {
         if self.run().is_some_and(|run| run.number >= number) {
             return;
         }
-        let asked = matches!(self.life, Life::Asked { .. });
+        let asked = self.answer_due || matches!(self.life, Life::Asked { .. });
+        if adopted.is_none() {
+            self.answer_due = false;
+        }
         // What runs unasked was asked for by this supervisor's predecessor. A brain of its is taken to be at work: a
         // spare too many is better than a turn that waits for one.
         let at_work = adopted == Some(true) && self.strategy == Strategy::Pool;
