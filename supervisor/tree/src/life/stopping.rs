@@ -11,7 +11,12 @@ impl State {
         self.wanted = false;
         match &self.life {
             Life::Stopped => {}
-            Life::BackingOff { .. } | Life::GivenUp { .. } => self.life = Life::Stopped,
+            Life::BackingOff { .. } => self.life = Life::Stopped,
+            // Whoever wants it next asks again, and gets the whole count as with one that was left wanted.
+            Life::GivenUp { .. } => {
+                self.failures = 0;
+                self.life = Life::Stopped;
+            }
             // A start that the launcher has yet to answer is stopped when it is reported. One that waits to be asked for
             // again is not under way.
             Life::Asked { token: 0 } => {}
