@@ -2,9 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 
+mod adopted;
+mod any;
 mod hung;
+mod line;
+mod pool;
+mod refused;
 mod restart;
 mod want;
+mod world;
 
 use std::collections::BTreeMap;
 

@@ -87,10 +87,7 @@ fn who_asks_again_gets_the_whole_count_again() {
         machine.fails(1);
         assert_eq!(machine.phase(), Phase::GivenUp);
         machine.happen(Event::Unwant { grace_ms: GRACE_MS });
-        machine.happen(Event::Want);
-        machine.get_ready();
-        machine.says(FromRole::Idle);
-        machine.exits(3);
+        assert_eq!(machine.happen(Event::Want), [Effect::Start]);
     }
 }
 
