@@ -71,7 +71,7 @@ impl State {
         self.life = Life::Stopped;
         // What this supervisor's predecessor was stopping, it was not told: an orderly end says so.
         let was_drained = run.unasked && self.strategy == Strategy::OnDemand && end.status == 0;
-        if was_drained && !stopped_by_us {
+        if was_drained {
             self.wanted = false;
         }
         if stopped_by_us {

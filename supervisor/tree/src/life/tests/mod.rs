@@ -128,6 +128,7 @@ impl Machine {
             if let Some(ms) = self.due_in(Timer::Start).filter(|_| self.phase() == Phase::BackingOff) {
                 self.wait(ms);
             }
+            assert_eq!(self.phase(), Phase::Starting, "a failure needs a start");
             self.started();
             self.exits(3);
         }

@@ -47,6 +47,16 @@ fn one_that_crashes_at_work_is_not_started_again_but_that_is_logged() {
 }
 
 #[test]
+fn a_crash_at_work_counts_for_the_next_spare_of_that_slot() {
+    let mut machine = spare();
+    machine.says(FromRole::Busy);
+    machine.is_killed(11);
+    machine.happen(Event::Want);
+    machine.fails(1);
+    assert_eq!(machine.phase(), Phase::BackingOff);
+}
+
+#[test]
 fn a_turn_well_done_forgets_earlier_failures() {
     let mut machine = Machine::new(Role::Brain, 0);
     for _ in 0..3 * FAILURES_MAX {

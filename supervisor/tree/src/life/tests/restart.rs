@@ -110,6 +110,29 @@ fn one_that_crashes_each_time_at_work_is_given_up() {
 }
 
 #[test]
+fn a_crash_at_work_counts_whatever_was_done_before() {
+    for signal in [11, SIGKILL] {
+        let mut machine = Machine::ready_executor();
+        machine.says(FromRole::Busy);
+        machine.says(FromRole::Idle);
+        machine.says(FromRole::Busy);
+        assert_eq!(machine.is_killed(signal).last(), Some(&Effect::Start), "its first failure");
+        machine.fails(1);
+        assert_eq!(machine.phase(), Phase::BackingOff, "its second");
+    }
+}
+
+#[test]
+fn a_crash_between_two_works_does_not_count() {
+    let mut machine = Machine::ready_executor();
+    machine.says(FromRole::Busy);
+    machine.says(FromRole::Idle);
+    machine.exits(3);
+    machine.fails(1);
+    assert_eq!(machine.phase(), Phase::Starting, "its first failure");
+}
+
+#[test]
 fn one_that_makes_progress_is_never_given_up() {
     let mut machine = Machine::executor();
     machine.happen(Event::Want);
