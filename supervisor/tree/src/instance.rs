@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use kit::packet::{PacketError, PacketSocket};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -13,6 +12,7 @@ use schema::edge::control::{FromRole, ToRole};
 use schema::limits::CONTROL_PACKET_BYTES;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::{Duration, Instant};
 
 use crate::life::{Effect, Event, State, Summary, Timer, Times, step};
 use crate::limits::{FLOOD_PACKETS, FLOOD_WINDOW_MS, FROM_ROLE_BYTES, FROM_ROLE_QUEUE};

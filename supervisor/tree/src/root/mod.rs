@@ -7,7 +7,6 @@ mod stop;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use roles::Role;
@@ -15,6 +14,7 @@ use roles::launch::{Instance as Who, Notice, Report, Request};
 use schema::edge::ProbeResult;
 use schema::edge::control::{FromRole, Phase, Place};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Duration, Instant};
 
 use crate::backoff::Jitter;
 use crate::instance::{Instance, InstanceMessage, Start};
