@@ -170,10 +170,15 @@ fn spares_that_end_with_the_gate_do_not_wear_out() {
     run(async {
         let mut world = World::ready("").await;
         // Killed by the launcher, or quicker than that.
-        for (status, signal) in [(-1, 9), (0, 0)].into_iter().cycle().take(4 * FAILURES_MAX as usize) {
+        let ends = [(-1, 9, true), (-1, 9, false), (0, 0, true), (0, 0, false)];
+        for (status, signal, together) in ends.into_iter().cycle().take(4 * FAILURES_MAX as usize) {
             world.forget();
-            world.ends(GATE, -1, 9).await;
-            world.ends(BRAIN, status, signal).await;
+            if together {
+                world.end_together(&[(GATE, -1, 9), (BRAIN, status, signal)]).await;
+            } else {
+                world.ends(GATE, -1, 9).await;
+                world.ends(BRAIN, status, signal).await;
+            }
             world.until(|world| world.roles.len() == ALL.len()).await;
             // Long enough to be ready, too short to count as steady or for a delay to pass.
             world.quiet(20).await;

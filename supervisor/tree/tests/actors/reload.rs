@@ -6,7 +6,7 @@ use schema::edge::control::{FromRole, ToRole};
 
 use crate::role::Conduct;
 use crate::run;
-use crate::world::{ALL, CONNECTOR, Did, EXECUTOR, GATE, MODEL, World, place};
+use crate::world::{ALL, BRAIN, CONNECTOR, Did, EXECUTOR, GATE, MODEL, World, place};
 
 const NEW_LINK: schema::edge::control::Place = place(Role::Connector, 2);
 
@@ -142,6 +142,24 @@ fn what_was_given_up_is_tried_again() {
         world.conduct.clear();
         reload(&mut world, "").await;
         assert!(world.roles.contains_key(&MODEL));
+    });
+}
+
+#[test]
+fn a_spare_or_one_that_the_gate_wants_is_tried_again_too() {
+    run(async {
+        let on_demand = place(Role::Executor, 2);
+        let mut world = World::without_supervisor("");
+        world.conduct.extend([(BRAIN, Conduct::Missing), (on_demand, Conduct::Missing)]);
+        world.start_supervisor();
+        world.until(|world| world.has_notified(Notice::Ready)).await;
+        world.says(GATE, &FromRole::Want(on_demand));
+        world.until(|world| world.starts().contains(&on_demand)).await;
+        world.quiet(1_000).await;
+        world.conduct.clear();
+        reload(&mut world, "links = [").await;
+        assert_eq!(world.starts().len(), 2, "and only those: {:?}", world.starts());
+        assert!(world.roles.contains_key(&BRAIN) && world.roles.contains_key(&on_demand));
     });
 }
 

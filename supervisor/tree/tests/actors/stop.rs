@@ -111,9 +111,12 @@ fn once_the_gate_is_gone_nothing_is_started_any_more() {
         world.ends(CONNECTOR, 3, 0).await;
         world.ends(MEMORY, 3, 0).await;
         world.quiet(100).await;
+        // The memory's wave had not come, so it was still wanted; but now it is told at once.
+        assert_eq!(world.starts(), [MEMORY]);
+        assert_eq!(world.told(MEMORY), [DRAIN]);
+        assert!(world.roles.contains_key(&EXECUTOR));
         world.ends(EXECUTOR, -1, 11).await;
         is_over(&mut world).await;
-        // The memory's wave had not come: it was still wanted.
         assert_eq!(world.starts(), [MEMORY]);
     });
 }

@@ -171,6 +171,22 @@ fn a_control_line_that_is_no_socket_ends_it_with_every_actor() {
 }
 
 #[test]
+fn a_start_that_is_not_new_does_not_take_the_line_of_the_one_that_runs() {
+    run(async {
+        let mut world = World::ready("heartbeat_ms = 1000\nhung_ms = 3000").await;
+        world.ends(EXECUTOR, -1, 9).await;
+        world.until(|world| world.roles.contains_key(&EXECUTOR)).await;
+        let old = Instance { role: Role::Executor, slot: 1, number: 1 };
+        let (own, other) = pair();
+        world.report(Report::Started { who: old, pid: pid(old) }, Some(&other));
+        world.forget();
+        world.quiet(60_000).await;
+        assert!(world.did.is_empty(), "it hears its pings and answers them: {:?}", world.did);
+        drop(own);
+    });
+}
+
+#[test]
 fn takeover_after_takeover_loses_nothing() {
     run(async {
         let mut world = World::ready("").await;

@@ -14,7 +14,7 @@ use schema::edge::control::{FromRole, Place, ToRole};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use crate::launcher::LauncherEnd;
 use crate::log::Log;
@@ -38,6 +38,9 @@ pub const ALL: [Place; 7] = [GATE, HOUSE, MEMORY, BRAIN, EXECUTOR, CONNECTOR, MO
 pub const fn place(role: Kind, slot: u32) -> Place {
     Place { role: role as u8, slot }
 }
+
+/// Far more than a supervisor does within any test.
+const DID_MAX: usize = 2_000;
 
 /// A process id for a start.
 pub fn pid(who: Instance) -> u32 {
@@ -157,8 +160,9 @@ impl World {
 
     /// Plays on until `done`.
     pub async fn until(&mut self, mut done: impl FnMut(&World) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
         while !done(self) {
-            match timeout(PATIENCE, self.play()).await {
+            match timeout_at(deadline, self.play()).await {
                 Ok(true) => {}
                 Ok(false) => panic!("the supervisor is gone: {:#?}", self.did),
                 Err(_) => panic!("this never came: {:#?}\n{}", self.did, self.log.text()),
@@ -185,6 +189,8 @@ impl World {
 
     /// One thing that happens; false when the supervisor is gone.
     async fn play(&mut self) -> bool {
+        // The clock stands still for a supervisor that goes round in circles.
+        assert!(self.did.len() < DID_MAX, "in circles: {:#?}", &self.did[DID_MAX - 20..]);
         tokio::select! {
             request = self.launcher.next() => match request {
                 Some(request) => self.serve(request).await,
@@ -278,6 +284,19 @@ impl World {
         let mut role = self.roles.remove(&at).expect("it runs");
         role.closes_its_line().await;
         self.report(Report::Exited { who: role.who, status, signal, cpu_ms: 1, rss_max_kib: 1000 }, None);
+    }
+
+    /// Roles end at once: all are reported before the supervisor sees any of their lines close.
+    pub async fn end_together(&mut self, all: &[(Place, i32, i32)]) {
+        let mut gone = Vec::new();
+        for (at, status, signal) in all.iter().copied() {
+            let role = self.roles.remove(&at).expect("it runs");
+            self.report(Report::Exited { who: role.who, status, signal, cpu_ms: 1, rss_max_kib: 1000 }, None);
+            gone.push(role);
+        }
+        for mut role in gone {
+            role.closes_its_line().await;
+        }
     }
 
     /// The launcher reports.
