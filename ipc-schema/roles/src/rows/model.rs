@@ -1,9 +1,9 @@
 //! `chela-model`: the embedded local model, one a principal in use; the weights are shared pages.
 
-use super::common::{LIFE, LINE_AND_CONTROL, NO_CLONE3, RUNTIME, SEALED_OFF, THREADS, is, only};
+use super::common::{EPERM, LIFE, LINE_AND_CONTROL, NO_CLONE3, RUNTIME, SEALED_OFF, THREADS, is, only};
 use crate::grant::{
-    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots, Source, SyscallGrant,
-    Until,
+    Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots, Source, SyscallAnswer,
+    SyscallGrant, Until,
 };
 use crate::limits::{LOG_ONLY_FILE_BYTES, PRINCIPAL_MAX, PRINCIPAL_OFFSET, PRINCIPAL_STRIDE};
 
@@ -75,7 +75,14 @@ pub const ROW: Row = Row {
     descriptors: LINE_AND_CONTROL,
     landlock: Landlock::Full,
     syscalls: &[LIFE, RUNTIME, THREADS, PROCESSOR],
-    answered: &[NO_CLONE3],
+    answered: &[
+        NO_CLONE3,
+        SyscallAnswer {
+            name: "openat",
+            errno: EPERM,
+            why: "with many threads the C library's allocator looks up how many processors there are; it does without",
+        },
+    ],
     limits: Limits {
         address_space_bytes: None,
         open_files: 64,
