@@ -1,0 +1,8 @@
+//! Hostile twins in the real system, held against the table, and the unsealed control.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod proof;
+mod roles_of_the_table;
+mod scene;
+mod tally;
