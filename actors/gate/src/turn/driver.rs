@@ -36,6 +36,7 @@ type Over = Option<String>;
 
 struct BrainWait {
     wait: oneshot::Receiver<Rc<Brain>>,
+    since: Instant,
     until: Instant,
     messages: Vec<Message>,
     steps_left: u32,
@@ -50,6 +51,8 @@ pub struct Driver {
     next_step: u32,
     brain: Option<Rc<Brain>>,
     brain_wait: Option<BrainWait>,
+    /// Since when the brain that has not said a word yet was wanted.
+    brain_wanted: Option<Instant>,
     completion: Option<(u64, bool)>,
     action: Option<u64>,
     deciding: Option<Pin<Box<dyn Future<Output = Event>>>>,
@@ -67,6 +70,7 @@ impl Driver {
             state,
             brain: None,
             brain_wait: None,
+            brain_wanted: None,
             completion: None,
             action: None,
             deciding: None,
@@ -116,7 +120,11 @@ impl Driver {
     /// An event from outside, if it is still meant.
     fn sort(&mut self, event: TurnEvent) -> Option<Event> {
         match event {
-            TurnEvent::Brain { number, said } => self.is_my_brain(number).then_some(Event::Brain(said)),
+            TurnEvent::Brain { number, said } if self.is_my_brain(number) => {
+                self.brain_speaks();
+                Some(Event::Brain(said))
+            }
+            TurnEvent::Brain { .. } => None,
             TurnEvent::BrainGone { number } => self.is_my_brain(number).then_some(Event::BrainGone),
             TurnEvent::Model { request, said } => {
                 let (open, streamed) = self.completion?;
@@ -157,6 +165,14 @@ impl Driver {
             },
             TurnEvent::Tool { .. } => None,
             TurnEvent::Cancel => Some(Event::Cancel),
+        }
+    }
+
+    /// Its first word says that it is at work: how long that took is logged.
+    fn brain_speaks(&mut self) {
+        if let Some(wanted) = self.brain_wanted.take() {
+            let brain_us = u64::try_from(wanted.elapsed().as_micros()).unwrap_or(u64::MAX);
+            tracing::info!(turn = self.open.turn, brain_us, "a brain is at work");
         }
     }
 
@@ -209,12 +225,9 @@ impl Driver {
             let reason = "too many turns wait for a brain: try again soon";
             return Some(Event::CannotGoOn(reason.to_owned()));
         };
-        self.brain_wait = Some(BrainWait {
-            wait,
-            until: Instant::now() + Duration::from_millis(BRAIN_WAIT_MS),
-            messages,
-            steps_left,
-        });
+        let since = Instant::now();
+        self.brain_wait =
+            Some(BrainWait { wait, since, until: since + Duration::from_millis(BRAIN_WAIT_MS), messages, steps_left });
         None
     }
 
@@ -225,6 +238,7 @@ impl Driver {
         };
         brain.give(self.open.inbox.clone());
         self.brain = Some(brain);
+        self.brain_wanted = Some(waited.since);
         self.tell_brain(ToBrain::StartTurn {
             messages: waited.messages,
             tools: tools::specs(),
