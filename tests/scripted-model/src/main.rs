@@ -4,6 +4,7 @@
 //! Reads: nothing. Writes: its log stream. Talks to: the gate. If taken over: it is a test.
 #![forbid(unsafe_code)]
 
+mod provider_body;
 mod script;
 
 use std::process::ExitCode;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use kit::{Link, LinkError, Sealed};
 use roles::Role;
 use schema::edge::model::{FromModel, ModelWire, ToModel};
-use schema::talk::{Completion, CompletionEnd, Message, Usage};
-use script::Act;
+use schema::talk::{Completion, CompletionEnd, Usage};
+use script::{Act, Action};
 
 fn main() -> ExitCode {
     kit::run(Role::Model, |_seat| Ok::<(), std::convert::Infallible>(()), serve)
@@ -41,13 +42,14 @@ async fn answer(sealed: &mut Sealed) -> Result<(), kit::StartError> {
 
 async fn answer_one(link: &mut ModelLink) -> Result<(), LinkError> {
     match link.recv().await? {
-        ToModel::Complete { request, messages, .. } => complete(link, request, &messages).await,
+        ToModel::Complete { request, messages, tools, .. } => {
+            complete(link, request, script::next(&messages, &tools)).await
+        }
         ToModel::Cancel { .. } => Ok(()),
     }
 }
 
-async fn complete(link: &mut ModelLink, request: u64, messages: &[Message]) -> Result<(), LinkError> {
-    let action = script::next(messages);
+async fn complete(link: &mut ModelLink, request: u64, action: Action) -> Result<(), LinkError> {
     let sleep = tokio::time::sleep(Duration::from_millis(action.sleep_ms));
     tokio::pin!(sleep);
     loop {
