@@ -1,9 +1,9 @@
-/* The peer that chelad's start is measured beside: nine tokio processes, each in its own namespaces and pivoted root,
- * under its own account, without capabilities, started as fast as a plain C program can.
+/* The peer that chelad's start is measured beside: tokio processes (nine at most), each in its own namespaces and pivoted
+ * root, under its own account, without capabilities, started as fast as a plain C program can.
  *
- * usage: nine PROGRAM SCRATCH_DIR [unsealed]
+ * usage: nine PROGRAM SCRATCH_DIR COUNT [unsealed]
  * PROGRAM is a static program that writes one byte to its standard output when its runtime runs. Prints the microseconds from
- * the first clone to the ninth byte. Measuring program: it checks every step and exits 1 at the first that fails. */
+ * the first clone to the last byte. Measuring program: it checks every step and exits 1 at the first that fails. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -48,11 +48,12 @@ static void seal(const char *scratch, int number) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3) {
-        fprintf(stderr, "usage: nine PROGRAM SCRATCH_DIR [unsealed]\n");
+    int count = argc < 4 ? 0 : atoi(argv[3]);
+    if (count < 1 || count > PROCESSES) {
+        fprintf(stderr, "usage: nine PROGRAM SCRATCH_DIR COUNT [unsealed]; COUNT is 1 to %d\n", PROCESSES);
         return 2;
     }
-    int sealed = argc == 3, ready[2];
+    int sealed = argc == 4, ready[2];
     int program = open(argv[1], O_PATH | O_CLOEXEC);
     must(program, argv[1]);
     must(pipe(ready), "pipe");
@@ -61,7 +62,7 @@ int main(int argc, char **argv) {
     long namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
     struct timespec from, to;
     clock_gettime(CLOCK_MONOTONIC, &from);
-    for (int i = 0; i < PROCESSES; i++) {
+    for (int i = 0; i < count; i++) {
         pids[i] = (pid_t)syscall(SYS_clone, (sealed ? namespaces : 0) | SIGCHLD, 0, 0, 0, 0);
         must(pids[i], "clone");
         if (pids[i] == 0) {
@@ -72,13 +73,13 @@ int main(int argc, char **argv) {
         }
     }
     close(ready[1]);
-    for (int seen = 0; seen < PROCESSES; seen++) {
+    for (int seen = 0; seen < count; seen++) {
         char byte;
         must(read(ready[0], &byte, 1) == 1 ? 0 : -1, "a process ended before it was ready");
     }
     clock_gettime(CLOCK_MONOTONIC, &to);
     printf("%ld\n", (to.tv_sec - from.tv_sec) * 1000000L + (to.tv_nsec - from.tv_nsec) / 1000);
-    for (int i = 0; i < PROCESSES; i++) kill(pids[i], SIGKILL);
-    for (int i = 0; i < PROCESSES; i++) waitpid(pids[i], NULL, 0);
+    for (int i = 0; i < count; i++) kill(pids[i], SIGKILL);
+    for (int i = 0; i < count; i++) waitpid(pids[i], NULL, 0);
     return 0;
 }

@@ -1,15 +1,21 @@
 //! `./x bench`: the figures that the project promises, each measured in this run beside a named peer or limit, with
-//! the ratio. Nothing here passes or fails a test: it prints what is so.
+//! the ratio. Nothing here passes or fails by time: it prints what is so, and fails when something was not measured.
 //!
-//! usage: chela-bench --peers DIR [--quick]
-//! DIR holds `bin/zeroclaw` (a peer that is missing there is said to be missing, never guessed).
+//! usage: chela-bench --peers DIR [--quick] [--cold-build-s SECONDS]
+//! DIR holds `bin/zeroclaw` and `runit/usr/bin/runsv`: a peer that is missing there is said to be missing, never guessed.
 #![forbid(unsafe_code)]
 
+mod edge;
 mod figures;
+mod growth;
+mod network;
 mod peers;
+mod provider;
 mod report;
+mod restart;
 mod sample;
 mod tree;
+mod zeroclaw;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,34 +27,43 @@ pub struct Options {
     /// Directory of this project's peer sources.
     pub sources: PathBuf,
     /// Fewer repetitions and no growth.
-    pub quick: bool,
+    pub is_quick: bool,
+    /// Seconds that a build into an empty directory took, if there was one.
+    pub cold_build_s: Option<f64>,
+}
+
+impl Options {
+    /// How often something is measured.
+    pub fn repetitions(&self, full: usize) -> usize {
+        if self.is_quick { full.div_ceil(10).max(3) } else { full }
+    }
 }
 
 fn main() -> ExitCode {
-    let Some(options) = options(std::env::args().skip(1)) else {
-        eprintln!("usage: chela-bench --peers DIR [--quick]");
-        return ExitCode::from(2);
-    };
-    if let Err(reason) = harness::require_root() {
-        eprintln!("chela-bench: {reason}");
-        return ExitCode::FAILURE;
-    }
-    figures::all(&options)
+    let peer = std::env::args().nth(1).and_then(|kind| edge::be_peer(&kind));
+    peer.unwrap_or_else(|| match options(std::env::args().skip(1)) {
+        Some(options) => figures::all(options).unwrap_or_else(|reason| {
+            eprintln!("chela-bench: {reason}");
+            ExitCode::FAILURE
+        }),
+        None => {
+            eprintln!("usage: chela-bench --peers DIR [--quick] [--cold-build-s SECONDS]");
+            ExitCode::from(2)
+        }
+    })
 }
 
 /// `None`: wrong usage.
-fn options(mut args: impl ExactSizeIterator<Item = String>) -> Option<Options> {
-    let mut options = Options {
-        peers: PathBuf::from("/nonexistent"),
-        sources: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers"),
-        quick: false,
-    };
+fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
+    let sources = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers");
+    let mut options = Options { peers: PathBuf::new(), sources, is_quick: false, cold_build_s: None };
     while let Some(arg) = args.next() {
-        match (arg.as_str(), args.len()) {
-            ("--quick", _) => options.quick = true,
-            ("--peers", 1..) => options.peers = args.next().map(PathBuf::from)?,
+        match arg.as_str() {
+            "--quick" => options.is_quick = true,
+            "--peers" => options.peers = PathBuf::from(args.next()?),
+            "--cold-build-s" => options.cold_build_s = Some(args.next()?.parse().ok()?),
             _ => return None,
         }
     }
-    Some(options)
+    (!options.peers.as_os_str().is_empty()).then_some(options)
 }

@@ -1,43 +1,51 @@
 //! Our own side of the figures: the real chelad, with the scripted model so that the model's time is nothing.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use harness::{Chelad, Client, Home, procs};
 use roles::Role;
-use schema::edge::control::{InstanceState, Phase, Place};
+use schema::edge::control::Phase;
 use schema::edge::local::{FromClient, Reply, ToClient};
 
 use crate::sample::Sample;
+
+/// Slot of the gate's own memory.
+pub const HOUSE: u32 = 0;
+/// Slot of what is the owner's.
+pub const OWNER: u32 = 1;
+/// Slot of a fresh install's only connector.
+pub const LINK: u32 = 1;
+/// How long a tree or a peer is left alone before it is called idle.
+pub const SETTLE: Duration = Duration::from_secs(3);
 
 /// What a home of the benchmark runs.
 #[derive(Clone, Copy)]
 pub struct Shape {
     /// Connector instances.
     pub connectors: u32,
-    /// Principals whose executor and memory are kept warm.
+    /// Principals whose instances are kept warm.
     pub principals: u32,
     /// Whether the scripted model is there.
-    pub model: bool,
+    pub has_model: bool,
 }
 
 /// The shape of a fresh install.
-pub const ORDINARY: Shape = Shape { connectors: 1, principals: 1, model: false };
+pub const ORDINARY: Shape = Shape { connectors: 1, principals: 1, has_model: false };
 
-/// A fresh root of that shape.
-pub fn home(shape: Shape) -> Result<Home, String> {
+fn home(shape: Shape) -> Result<Home, String> {
     let home = Home::new("bench")?;
     let list = |n: u32| (1..=n).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
     let warm = list(shape.principals);
-    let model = if shape.model { warm.clone() } else { String::new() };
+    let model = if shape.has_model { warm.clone() } else { String::new() };
+    let links = list(shape.connectors);
     home.configure(
         "supervisor/tree.toml",
-        &format!(
-            "links = [{}]\n\n[warm]\nexecutor = [{warm}]\nmemory = [{warm}]\nmodel = [{model}]\n",
-            list(shape.connectors)
-        ),
+        &format!("links = [{links}]\n\n[warm]\nexecutor = [{warm}]\nmemory = [{warm}]\nmodel = [{model}]\n"),
     )?;
-    if shape.model {
+    if shape.has_model {
         home.script_model()?;
     }
     Ok(home)
@@ -55,20 +63,27 @@ pub fn start(shape: Shape, count: usize) -> Result<Sample, String> {
     })
 }
 
-/// Proportional set size of the whole idle tree in MiB, and of each process.
-pub fn idle_memory(shape: Shape) -> Result<(f64, Vec<(String, f64)>), String> {
+/// Proportional set size in kB of each kind of process of the idle tree, with how many there are of it.
+pub fn idle_kb(shape: Shape) -> Result<BTreeMap<String, (u32, f64)>, String> {
     let home = home(shape)?;
     let chelad = Chelad::start(&home)?;
-    std::thread::sleep(Duration::from_secs(3));
-    let mut each = vec![("launcher".to_string(), chelad.pid())];
-    each.extend(procs::roles_of(chelad.pid()).into_iter().map(|p| (format!("{} {}", p.role.name(), p.slot), p.pid)));
-    let mut rows = Vec::new();
-    for (name, pid) in each {
+    std::thread::sleep(SETTLE);
+    let roles = procs::roles_of(chelad.pid());
+    let mut kinds: BTreeMap<String, (u32, f64)> = BTreeMap::new();
+    for pid in std::iter::once(chelad.pid()).chain(procs::descendants(chelad.pid())) {
+        let name = match roles.iter().find(|role| role.pid == pid) {
+            Some(role) => role.role.name(),
+            None if pid == chelad.pid() => Role::Launcher.name(),
+            // Of all roles only the executor has a child: its maker.
+            None => "maker",
+        };
         let kib = procs::pss_kib(pid).ok_or_else(|| format!("{name}: /proc/{pid}/smaps_rollup can't be read"))?;
-        rows.push((name, kib as f64 / 1024.0));
+        let kind = kinds.entry(name.to_string()).or_default();
+        kind.0 += 1;
+        kind.1 += kib as f64 * 1.024;
     }
     chelad.stop()?;
-    Ok((rows.iter().map(|(_, mib)| mib).sum(), rows))
+    Ok(kinds)
 }
 
 /// A running tree with the scripted model, for the figures on turns and restarts.
@@ -81,9 +96,23 @@ pub struct Running {
 impl Running {
     /// Starts it.
     pub fn start(shape: Shape) -> Result<Running, String> {
-        let home = home(Shape { model: true, ..shape })?;
+        let home = home(Shape { has_model: true, ..shape })?;
         let chelad = Chelad::start(&home)?;
         Ok(Running { home, chelad })
+    }
+
+    /// Waits until nothing is on its way up or down and a spare brain waits.
+    pub fn wait_settled(&self) -> Result<(), String> {
+        let mut client = Client::connect(&self.home)?;
+        harness::wait_for("a settled tree", Duration::from_secs(30), || {
+            let status = client.request(FromClient::Status, |answer| match answer {
+                ToClient::Status(status) => Some(status),
+                _ => None,
+            });
+            let instances = status.ok()?.instances;
+            let is_spare_there = instances.iter().any(|i| i.place.role() == Some(Role::Brain));
+            (is_spare_there && instances.iter().all(|i| i.phase == Phase::Ready)).then_some(())
+        })
     }
 
     /// One turn, over a connection of its own.
@@ -97,18 +126,30 @@ impl Running {
         )
     }
 
+    /// Bytes that the model is sent above the person's message, in the first turn of all: with nothing said before it.
+    pub fn context_bytes(&self) -> Result<f64, String> {
+        // The scripted model answers this word with "N messages, T tools, B bytes above the message".
+        let text = self.ask("context", "context")?.text;
+        let above = text.split(", ").last().and_then(|part| part.split(' ').next()?.parse::<f64>().ok());
+        above.ok_or_else(|| format!("the scripted model answered {text:?}"))
+    }
+
     /// Milliseconds from message to reply that were not the model's, as the gate counts them.
     pub fn turns(&self, count: usize) -> Result<Sample, String> {
         let mut number = 0;
-        Sample::take(count, || {
+        let mut turn = || {
             number += 1;
-            Ok(self.ask("say: ok", &format!("bench-{}-{number}", std::process::id()))?.overhead_us as f64 / 1e3)
-        })
+            self.wait_settled()?;
+            Ok(self.ask("say: ok", &format!("turn-{number}"))?.overhead_us as f64 / 1e3)
+        };
+        turn()?;
+        Sample::take(count, turn)
     }
 
     /// Milliseconds of `chela ask` as a command.
     pub fn ask_command(&self, count: usize) -> Result<Sample, String> {
         Sample::take(count, || {
+            self.wait_settled()?;
             let from = Instant::now();
             let output = self.home.chela(&["ask", "say: ok"])?;
             let took = from.elapsed().as_secs_f64() * 1e3;
@@ -120,36 +161,17 @@ impl Running {
         })
     }
 
-    /// Where the log of the gate lies.
-    pub fn gate_log(&self) -> PathBuf {
+    /// Microseconds from when each turn so far wanted a brain until the brain's first word, as the gate logs them.
+    pub fn brains_us(&self) -> Result<Sample, String> {
+        let path = self.gate_log();
+        let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let digits = |rest: &str| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<f64>().ok();
+        let values = text.split("brain_us=").skip(1).filter_map(digits);
+        Sample::of(values.collect()).map_err(|e| format!("{}: brain_us: {e}", path.display()))
+    }
+
+    fn gate_log(&self) -> PathBuf {
         self.home.root().join("var/log/gate-0.log")
-    }
-
-    fn instance(&self, place: Place) -> Option<InstanceState> {
-        let mut client = Client::connect(&self.home).ok()?;
-        let status = client.request(FromClient::Status, |answer| match answer {
-            ToClient::Status(status) => Some(status),
-            _ => None,
-        });
-        status.ok()?.instances.into_iter().find(|i| i.place == place)
-    }
-
-    /// Milliseconds from SIGKILL of a role until a new instance is ready: sealed, looked at and rewired.
-    pub fn restart(&self, role: Role, slot: u32) -> Result<f64, String> {
-        let place = Place::new(role, slot);
-        let ready = |old: u64| {
-            harness::wait_for("the role's restart", Duration::from_secs(10), || {
-                self.instance(place).filter(|i| i.phase == Phase::Ready && i.number != old)
-            })
-        };
-        let before = ready(0)?;
-        let from = Instant::now();
-        crate::peers::kill(before.pid)?;
-        ready(before.number)?;
-        let took = from.elapsed().as_secs_f64() * 1e3;
-        // Restarts without progress count as failures: let the instance show that it is well.
-        std::thread::sleep(Duration::from_millis(30));
-        Ok(took)
     }
 
     /// Stops it.
