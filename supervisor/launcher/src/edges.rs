@@ -32,8 +32,7 @@ impl Launcher {
             Stage::Sealed { wired } => !(wired && child.who.role == Role::Brain),
             Stage::Starting(_) | Stage::Failed(..) | Stage::Unsealed => false,
         });
-        let numbers: Vec<u64> = waiting.map(|child| child.who.number).collect();
-        for number in numbers {
+        for number in waiting.map(|child| child.who.number).collect::<Vec<u64>>() {
             self.wire(number);
         }
     }
@@ -75,8 +74,7 @@ impl Launcher {
 
     /// A new supervisor is handed what runs already, and what it would have been told.
     fn hand_over(&mut self) {
-        let numbers: Vec<u64> = self.children.keys().copied().collect();
-        for number in numbers {
+        for number in self.children.keys().copied().collect::<Vec<u64>>() {
             let Some(child) = self.children.get_mut(&number).filter(|c| c.is_running()) else { continue };
             let adopted = Report::Adopted {
                 who: child.who,

@@ -28,10 +28,8 @@ impl Launcher {
     /// An instance that has ended meanwhile is no fault of the asker's; one that never was its own is.
     fn signal(&mut self, asker: u64, to: Instance, signal: Signal) {
         if matches!(to.role, Role::Launcher | Role::Supervisor) {
-            if let Some(supervisor) = self.children.get_mut(&asker) {
-                supervisor.kill("it asked to signal what is not its to signal");
-            }
-            return;
+            let asker = self.children.get_mut(&asker).into_iter();
+            return asker.for_each(|child| child.kill("it asked to signal what is not its to signal"));
         }
         let Some(child) = self.children.get_mut(&to.number).filter(|c| c.who == to) else { return };
         match signal {
@@ -74,8 +72,8 @@ impl Launcher {
     pub fn start_asked(&mut self, role: Role, slot: u32) {
         let now_ms = self.born.elapsed().as_millis() as u64;
         let own_account = matches!(role.row().account, Account::PerSlot { .. });
-        let ids = self.host.accounts.of(role, slot).filter(|_| own_account);
-        let busy = ids.is_some_and(|ids| sys::account_has_process(ids.uid));
+        let busy =
+            own_account && self.host.accounts.of(role, slot).is_some_and(|ids| sys::account_has_process(ids.uid));
         let started = self.slots.admit(role, slot, now_ms, busy).map(|who| (who, self.start(who)));
         let (reason, errno) = match started {
             Ok((_, Ok(()))) => return,
@@ -132,8 +130,13 @@ impl Launcher {
     }
 }
 
-/// A copy of the supervisor's end of a role's control line.
+/// A copy of the supervisor's end of a role's control line. Without one, the role's start has failed: the supervisor
+/// has never heard of it.
 pub fn clone_control(child: &mut Child) -> Option<OwnedFd> {
     let copy = child.control.as_ref()?.try_clone();
-    copy.map_err(|e| child.kill(&format!("copy of its control line: {e}"))).ok()
+    let failed = |e: io::Error| {
+        child.kill(&format!("copy of its control line: {e}"));
+        child.stage = Stage::Failed(Refusal::Failed, errno_of(&e) as i32);
+    };
+    copy.map_err(failed).ok()
 }
