@@ -106,6 +106,8 @@ const fn check_privileges(row: &Row) {
     assert!(!grants_syscall(row, "listen"), "no role listens");
     assert!(!grants_syscall(row, "bind"), "no role binds");
     assert!(!grants_syscall(row, "ptrace"), "no role traces another");
+    assert!(!grants_syscall(row, "sendmmsg"), "no role passes descriptors by a call whose use no filter sees");
+    assert!(!grants_syscall(row, "recvmmsg"), "no role is passed descriptors by a call whose use no filter sees");
     assert!(!grants_syscall(row, "io_uring_setup"), "no role bypasses its filter by io_uring");
     if !launcher {
         assert!(!row.syscalls.is_empty(), "every role has an allow-list");

@@ -32,7 +32,7 @@ pub const fn masked(arg: u8, mask: u64, bits: u64) -> ArgRule {
 const PROT_EXEC: u64 = 0x4;
 const FIONBIO: u64 = 0x5421;
 /// MSG_FASTOPEN, which would connect without `connect`.
-pub const MSG_FASTOPEN: u64 = 0x2000_0000;
+const MSG_FASTOPEN: u64 = 0x2000_0000;
 const PR_SET_NAME: u64 = 15;
 const CLONE_NAMESPACES: u64 = 0x7e02_0080;
 const CLONE_THREAD: u64 = 0x0001_0000;

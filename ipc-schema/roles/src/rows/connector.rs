@@ -1,8 +1,6 @@
 //! `chela-connector`: one a link, the only role with network, outbound only.
 
-use super::common::{
-    EPERM, FILES_READ, LIFE, LINE_AND_CONTROL, MSG_FASTOPEN, NO_CLONE3, RUNTIME, is, lacks, masked, only,
-};
+use super::common::{EPERM, FILES_READ, LIFE, LINE_AND_CONTROL, NO_CLONE3, RUNTIME, is, masked, only};
 use crate::grant::{
     Access, Account, Edge, FileGrant, Landlock, Limits, Namespace, Network, Processes, Role, Row, Slots, Source,
     SyscallAnswer, SyscallGrant, Until,
@@ -35,7 +33,6 @@ const OUTBOUND: &[SyscallGrant] = &[
     only("setsockopt", &[is(1, 1), is(2, 9)], "SO_KEEPALIVE"),
     only("getpeername", &[], "which server answered"),
     only("getsockname", &[], "which of its addresses is used"),
-    only("sendmmsg", &[lacks(3, MSG_FASTOPEN)], "two DNS questions at once"),
 ];
 
 /// Its row.
