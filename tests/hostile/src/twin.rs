@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::process::ExitCode;
 
 use kit::{ControlEvent, LineError, Sealed};
+use roles::launch::Request;
 use roles::{Role, fd};
 
 use crate::given::Given;
@@ -38,6 +39,9 @@ async fn supervise(sealed: Sealed, order: Option<String>) -> Result<(), LineErro
     let Some(order) = order else {
         return puppet::live(sealed).await;
     };
+    // An answer, even a refusal, says that the launcher has looked at this process while it was whole.
+    sealed.line.send(Request::Start { role: Role::Launcher, slot: 0 }).await?;
+    sealed.line.next_report().await?;
     while !std::fs::exists(SUPERVISORS_GO).unwrap_or(false) {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }

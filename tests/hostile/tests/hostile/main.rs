@@ -5,4 +5,5 @@
 mod proof;
 mod roles_of_the_table;
 mod scene;
+mod supervisor;
 mod tally;
