@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod proof;
+mod protocol;
 mod roles_of_the_table;
 mod scene;
 mod supervisor;

@@ -162,10 +162,12 @@ pub fn place(role: Role, slot: u32) -> String {
 
 /// From a report of an end.
 fn outcome_of(report: &str) -> Outcome {
-    let number = |key: &str| -> i32 {
-        let (_, rest) = report.split_once(key).unwrap();
-        rest.split([',', ' ']).next().unwrap().parse().unwrap()
-    };
-    let outcome = Outcome::of_end(number("status: "), number("signal: "));
+    let outcome = Outcome::of_end(number_in(report, "status: "), number_in(report, "signal: "));
     outcome.unwrap_or_else(|| panic!("no attempt ends so: {report}"))
+}
+
+/// The number after `key` in a report.
+pub fn number_in<T: std::str::FromStr>(report: &str, key: &str) -> T {
+    let rest = report.split_once(key).and_then(|(_, rest)| rest.split([',', ' ']).next());
+    rest.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no `{key}` in {report}"))
 }
