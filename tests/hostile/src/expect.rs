@@ -6,7 +6,7 @@ use roles::Row;
 use roles::grant::{Access, ArgRule, ArgTest, SyscallGrant, Until, Width};
 use roles::rows::sandbox::{COMMANDS, SANDBOX_REFUSED};
 
-use crate::attempts::{Attempt, Behind, How, limits};
+use crate::attempts::{Attempt, Behind, How, Target, limits};
 use crate::given::Given;
 use crate::outcome::Outcome;
 
@@ -141,11 +141,16 @@ pub fn in_sandbox(attempt: &Attempt, args: [u64; 6], given: &Given) -> Expected 
         Behind::Kernel(errors) => Expected::Denied(errors),
         Behind::ReadsTarget if SANDBOX_READS.contains(&&*target) => Expected::Granted,
         Behind::ReadsTarget => Expected::Denied(NOT_THERE_TO_READ),
-        Behind::WritesTarget if Path::new(&*target).starts_with("/tmp") => Expected::Granted,
+        Behind::WritesTarget if is_its_own(attempt.target) => Expected::Granted,
         Behind::WritesTarget => Expected::Denied(NOT_THERE_TO_WRITE),
         Behind::OpenFiles => Expected::Denied(&[libc::EMFILE]),
         Behind::Processes => Expected::Denied(&[libc::EAGAIN]),
     }
+}
+
+/// The temporary directory of the sandbox, not of the host.
+fn is_its_own(target: Target) -> bool {
+    matches!(target, Target::Inside(path) if path.starts_with("/tmp/"))
 }
 
 /// What a host without privilege to give, or without the interface, says to the control.

@@ -54,7 +54,7 @@ pub const ATTEMPTS: &[Attempt] = &[
     opens("open_terminal", "makes a terminal", Target::Host("/dev/ptmx")),
     lists("list_root", "lists its root", Target::Host("/")),
     lists("list_processes", "lists processes", Target::Host("/proc")),
-    lists("list_kernel", "looks into the kernel", Target::Host("/sys")),
+    lists("list_kernel", "looks into the kernel", Target::Host("/sys/kernel")),
     opens("open_first_environment", "reads another's environment", Target::Host("/proc/1/environ")),
     opens("open_first_memory", "reads another's memory", Target::Host("/proc/1/mem")),
     opens("open_victims_environment", "reads another's environment", Target::OfVictim("environ")),
@@ -108,6 +108,8 @@ pub const ATTEMPTS: &[Attempt] = &[
     call("setxattr", "marks a file", "setxattr", |g| {
         [g.path(), place_bytes(b"trusted.x\0"), place_bytes(b"x"), 1, 0, 0]
     }).writes(FILE),
+    // No filter tells descriptors apart: who may set a socket's flags may take its log's append flag off.
+    call("rewrite_log", "rewrites what it has logged", "fcntl", |_| [n(2), libc::F_SETFL as u64, 0, 0, 0, 0]),
     call("fchmod_log", "opens its log to all", "fchmod", |g| [n(g.log), 0o666, 0, 0, 0, 0])
         .behind(NOT_ITS_OWN),
     call("fchown_log", "takes its log over", "fchown", |g| [n(g.log), 12345, 12345, 0, 0, 0])

@@ -54,6 +54,8 @@ pub const ATTEMPTS: &[Attempt] = &[
     call("send_descriptor", "passes a descriptor on", "sendmsg", |g| [n(g.stream), sending(), 0, 0, 0, 0]),
     call("send_descriptors", "passes descriptors on", "sendmmsg", |g| [n(g.stream), sending(), 1, 0, 0, 0]),
     call("receive_descriptor", "is passed a descriptor", "recvmsg", |g| [n(g.stream), receiving(), DONTWAIT, 0, 0, 0]),
+    // After it has closed its line, its edge can have the line's number, on which descriptors may arrive.
+    call("copy_descriptor", "has a descriptor under a number of its choice", "fcntl", |g| [n(g.stream), 0, 3, 0, 0, 0]),
     call("receive_descriptors", "is passed descriptors", "recvmmsg", |g| {
         [n(g.stream), receiving(), 1, DONTWAIT, 0, 0]
     }),

@@ -5,6 +5,7 @@
 mod proof;
 mod protocol;
 mod roles_of_the_table;
+mod sandbox;
 mod scene;
 mod supervisor;
 mod tally;

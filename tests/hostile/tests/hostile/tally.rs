@@ -27,14 +27,14 @@ impl Tally {
         let proof = expect::proof(attempt, control);
         let line = format!("{} ({}): {outcome}, expected {expected:?}, control {control}", attempt.name, attempt.what);
         writeln!(self.table, "{line}").unwrap();
-        // Where the control could not do it either, the refusal must be another one than the host's.
-        let differs = !expected.is_refusal() || proof == Proof::Proven || outcome != control;
-        if !expected.holds(outcome) || !differs {
+        if !expected.holds(outcome) {
             self.wrong.push(line);
         }
+        // Where this host could not do it at all, only a filter's kill still proves something: no control is ever killed.
         match (expected.is_refusal(), proof) {
             (false, _) => self.granted.push(attempt.name),
             (true, Proof::Proven) => self.refused += 1,
+            (true, Proof::NotProvableHere) if outcome.is_killed() => self.refused += 1,
             (true, Proof::NotProvableHere | Proof::Wrong) => {}
         }
     }
