@@ -3,16 +3,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
-use crate::pipe::nonblocking;
 use crate::record::{ANSWER_BYTES, Answer, Ask, End};
 use crate::sys;
+use kit::make_nonblocking;
 
 /// The maker is gone or talks nonsense: no action can be carried out any more, the executor ends and is restarted.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ impl Hands {
     /// # Errors
     /// When the line can't be waited for.
     pub fn new(line: OwnedFd) -> Result<Hands, HandsError> {
-        nonblocking(&line)?;
+        make_nonblocking(line.as_fd())?;
         Ok(Hands { line: sys::register(line)?, waiting: RefCell::default() })
     }
 

@@ -3,8 +3,9 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use kit::make_nonblocking;
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::OFlag;
 use nix::unistd::{pipe2, read, write};
 use tokio::io::unix::AsyncFd;
 
@@ -14,14 +15,6 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Pipe(AsyncFd<OwnedFd>);
 
-/// Makes a descriptor return rather than wait.
-pub(crate) fn nonblocking(fd: impl AsFd) -> io::Result<()> {
-    let flags = fcntl(&fd, FcntlArg::F_GETFL)?;
-    let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
-    fcntl(&fd, FcntlArg::F_SETFL(flags))?;
-    Ok(())
-}
-
 impl Pipe {
     /// A pipe that the sandbox writes: (ours, its).
     ///
@@ -29,7 +22,7 @@ impl Pipe {
     /// From the kernel.
     pub fn from_sandbox() -> io::Result<(Pipe, OwnedFd)> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-        nonblocking(&read)?;
+        make_nonblocking(read.as_fd())?;
         Ok((Pipe(sys::register(read)?), write))
     }
 
@@ -39,7 +32,7 @@ impl Pipe {
     /// From the kernel.
     pub fn to_sandbox() -> io::Result<(Pipe, OwnedFd)> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-        nonblocking(&write)?;
+        make_nonblocking(write.as_fd())?;
         Ok((Pipe(sys::register(write)?), read))
     }
 

@@ -21,3 +21,4 @@ pub use line::{Line, LineError};
 pub use link::{Link, LinkError, LinkReader, LinkWriter};
 pub use roles::Role;
 pub use start::{Sealed, Seat, StartError, run};
+pub use sys::make_nonblocking;

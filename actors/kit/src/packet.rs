@@ -3,10 +3,10 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{MsgFlags, recv, send};
 use schema::codec::{self, CodecError};
 use serde::Serialize;
@@ -56,7 +56,7 @@ impl PacketSocket {
     /// # Errors
     /// When it is no descriptor that can be waited for, or outside of a runtime.
     pub fn new(fd: OwnedFd) -> io::Result<PacketSocket> {
-        make_nonblocking(&fd)?;
+        settle(&fd)?;
         Ok(PacketSocket { fd: crate::sys::register(fd, Interest::READABLE)? })
     }
 
@@ -178,11 +178,8 @@ impl<Out: Serialize, In: DeserializeOwned> Packets<Out, In> {
 }
 
 /// Non-blocking and close-on-exec.
-pub(crate) fn make_nonblocking(fd: &OwnedFd) -> io::Result<()> {
-    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
-    if !flags.contains(OFlag::O_NONBLOCK) {
-        fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    }
+pub(crate) fn settle(fd: &OwnedFd) -> io::Result<()> {
+    crate::sys::make_nonblocking(fd.as_fd())?;
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::cmsg_space;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
@@ -31,6 +31,20 @@ pub(crate) fn first_open(from: RawFd, to: RawFd) -> io::Result<Option<RawFd>> {
         return Err(io::Error::last_os_error());
     }
     Ok(asked.iter().find(|one| one.revents & libc::POLLNVAL == 0).map(|one| one.fd))
+}
+
+/// A descriptor that returns rather than waits. By the request that takes nothing but this flag: the one that sets all
+/// flags of a descriptor at once could also take back that a log stream is only appended to.
+///
+/// # Errors
+/// From the kernel.
+pub fn make_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: FIONBIO reads one int through the pointer, which lives through the call.
+    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONBIO, &raw const on) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 extern "C" fn end_at_once(_signal: libc::c_int) {

@@ -20,7 +20,7 @@ pub use reader::LinkReader;
 pub use writer::LinkWriter;
 
 use crate::limits::{HELLO_BYTES, HELLO_DEADLINE_MS};
-use crate::packet::make_nonblocking;
+use crate::packet::settle;
 use crate::probe;
 
 /// Why a link ended. After any of these the socket is shut down both ways and every later call says `Closed`.
@@ -77,7 +77,7 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
     /// # Errors
     /// `Hello` when the peer's is missing, late, or of another schema.
     pub async fn open(fd: OwnedFd, name: &'static str, limit_bytes: usize) -> Result<Self, LinkError> {
-        let registered = make_nonblocking(&fd).and_then(|()| crate::sys::register(fd, Interest::READABLE));
+        let registered = settle(&fd).and_then(|()| crate::sys::register(fd, Interest::READABLE));
         let fd = Arc::new(registered.map_err(|error| LinkError::Io { name, error })?);
         let mut link = Link {
             reader: LinkReader::new(fd.clone(), name, HELLO_BYTES),

@@ -33,6 +33,10 @@ const PROT_EXEC: u64 = 0x4;
 const FIONBIO: u64 = 0x5421;
 /// MSG_FASTOPEN, which would connect without `connect`.
 const MSG_FASTOPEN: u64 = 0x2000_0000;
+const F_GETFD: u64 = 1;
+const F_SETFD: u64 = 2;
+const F_GETFL: u64 = 3;
+const F_DUPFD_CLOEXEC: u64 = 1030;
 const PR_SET_NAME: u64 = 15;
 const CLONE_NAMESPACES: u64 = 0x7e02_0080;
 const CLONE_THREAD: u64 = 0x0001_0000;
@@ -99,7 +103,10 @@ pub const RUNTIME: &[SyscallGrant] = &[
     any("shutdown", "closes one direction of a socket"),
     any("getsockopt", "errors of a socket it holds"),
     only("ioctl", &[is(1, FIONBIO)], "non-blocking mode; no other request"),
-    any("fcntl", "descriptor flags"),
+    only("fcntl", &[is(1, F_GETFD)], "whether a descriptor is open"),
+    only("fcntl", &[is(1, F_SETFD)], "closes a descriptor on exec"),
+    only("fcntl", &[is(1, F_GETFL)], "how a descriptor was opened"),
+    only("fcntl", &[is(1, F_DUPFD_CLOEXEC)], "a copy of a descriptor it holds"),
     any("fstat", "kind and size of descriptors it holds"),
 ];
 

@@ -1,13 +1,19 @@
 //! `chela-memory`: one a principal, and one for the house.
 
-use super::common::{FILES_READ, LIFE, LINE_AND_CONTROL, NO_CLONE3, RUNTIME, SEALED_OFF, any};
+use super::common::{FILES_READ, LIFE, LINE_AND_CONTROL, NO_CLONE3, RUNTIME, SEALED_OFF, any, is, only};
 use crate::grant::{
     Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots, Source, SyscallGrant,
     Until,
 };
 use crate::limits::{PRINCIPAL_MAX, PRINCIPAL_OFFSET, PRINCIPAL_STRIDE, SMALL_ADDRESS_SPACE_BYTES};
 
+// Numbers from the kernel's uapi headers for x86-64.
+const F_GETLK: u64 = 5;
+const F_SETLK: u64 = 6;
+
 const DATABASE: &[SyscallGrant] = &[
+    only("fcntl", &[is(1, F_GETLK)], "whether the database is locked"),
+    only("fcntl", &[is(1, F_SETLK)], "locks the database"),
     any("pwrite64", "database pages"),
     any("ftruncate", "the write-ahead log"),
     any("fallocate", "reserves room before it is needed"),
