@@ -50,7 +50,12 @@ async fn answer_one(link: &mut ModelLink) -> Result<(), LinkError> {
 }
 
 async fn complete(link: &mut ModelLink, request: u64, action: Action) -> Result<(), LinkError> {
-    let sleep = tokio::time::sleep(Duration::from_millis(action.sleep_ms));
+    // The runtime's clock ticks in milliseconds: even the shortest sleep takes one.
+    let sleep = async {
+        if action.sleep_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(action.sleep_ms)).await;
+        }
+    };
     tokio::pin!(sleep);
     loop {
         tokio::select! {
