@@ -120,7 +120,9 @@ impl<Out: Serialize, In: DeserializeOwned> Link<Out, In> {
     /// `Closed` at the end; any other means that the peer misbehaves.
     pub async fn recv(&mut self) -> Result<In, LinkError> {
         // What a cancelled answer left over goes first, so that a probe is answered even if nothing else is sent.
-        self.writer.finish().await?;
+        if self.writer.is_unfinished() {
+            self.writer.finish().await?;
+        }
         loop {
             match self.reader.next_frame().await? {
                 Frame::Body(message) => return Ok(message),

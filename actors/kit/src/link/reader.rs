@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{Shutdown, shutdown};
-use nix::unistd::read;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 use schema::codec;
 use schema::edge::Frame;
 use schema::limits::PREFIX_BYTES;
@@ -141,7 +140,8 @@ impl<In: DeserializeOwned> LinkReader<In> {
             }
             let room = &mut self.buffer[self.filled..];
             let asked = room.len();
-            match read(self.fd.get_ref(), room) {
+            // Quicker than `read`, which knows of files first and of sockets second.
+            match recv(self.fd.get_ref().as_raw_fd(), room, MsgFlags::empty()) {
                 Ok(0) if self.filled == self.taken => return Err(LinkError::Closed),
                 Ok(0) => return Err(self.io(ErrorKind::UnexpectedEof.into())),
                 Ok(got) => {
