@@ -8,6 +8,7 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use harness::procs::ALWAYS;
 use harness::{Chelad, Failure, Home, procs, sockets, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -16,17 +17,6 @@ use serde_json::Value;
 
 /// How long anything that must happen may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What runs in every idle system, spare brains aside.
-pub const ALWAYS: [(Role, u32); 7] = [
-    (Role::Supervisor, 0),
-    (Role::Connector, 1),
-    (Role::Gate, 0),
-    (Role::Executor, 1),
-    (Role::Memory, 0),
-    (Role::Memory, 1),
-    (Role::Model, 1),
-];
 
 /// A running system with a scripted model.
 pub struct Scene {

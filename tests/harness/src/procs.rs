@@ -5,6 +5,17 @@ use std::fs;
 
 use roles::Role;
 
+/// What runs in every idle system with one principal, spare brains aside.
+pub const ALWAYS: [(Role, u32); 7] = [
+    (Role::Supervisor, 0),
+    (Role::Connector, 1),
+    (Role::Gate, 0),
+    (Role::Executor, 1),
+    (Role::Memory, 0),
+    (Role::Memory, 1),
+    (Role::Model, 1),
+];
+
 /// A role's process, found by its program name and slot argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RoleProcess {

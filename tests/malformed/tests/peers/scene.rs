@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use harness::procs::ALWAYS;
 use harness::{Chelad, Home, procs, sockets, wait_for};
 use malformed::Conduct;
 use roles::Role;
@@ -14,17 +15,6 @@ use serde_json::Value;
 pub const PATIENCE: Duration = Duration::from_secs(45);
 /// No process may ever have held more: the largest frame there is, decoded, several times over, KiB.
 const RESIDENT_KIB_MAX: u64 = 96 << 10;
-
-/// What runs always, brains aside.
-const ALWAYS: [(Role, u32); 7] = [
-    (Role::Supervisor, 0),
-    (Role::Connector, 1),
-    (Role::Gate, 0),
-    (Role::Executor, 1),
-    (Role::Memory, 0),
-    (Role::Memory, 1),
-    (Role::Model, 1),
-];
 
 /// The program of a conduct.
 pub fn twin(conduct: Conduct) -> &'static Path {
