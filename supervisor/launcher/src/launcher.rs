@@ -1,7 +1,7 @@
 //! The loop: waits for lines, starts under way, signals and deadlines; hands each to the file that deals with it.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use std::{collections::BTreeMap, process::ExitCode};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -53,11 +53,14 @@ impl Launcher {
         mask.thread_block().step("block", "signals")?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
         let groups = Groups::prepare().inspect_err(|e| say(format_args!("control groups: not used: {e}"))).ok();
+        // No number comes twice, also not after a restart: an executor of the next launcher must not be taken for the one
+        // that has an action already. Microseconds, so that it stays exact wherever numbers are floats.
+        let last_number = UNIX_EPOCH.elapsed().map_or(0, |since| since.as_micros() as u64);
         Ok(Launcher {
             host,
             manager,
             groups,
-            slots: Slots::default(),
+            slots: Slots { last_number, ..Slots::default() },
             children: BTreeMap::new(),
             supervisor: Supervisor::Waits(Instant::now()),
             backoff: Backoff::default(),

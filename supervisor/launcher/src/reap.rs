@@ -61,6 +61,6 @@ impl Launcher {
         }
         let never_ran = matches!(child.stage, Stage::Failed(..));
         let lived_ms = child.started.elapsed().as_millis() as u64;
-        self.supervisor_is_gone(child.who, if never_ran { 0 } else { lived_ms.max(1) })
+        self.supervisor_is_gone(if never_ran { 0 } else { lived_ms.max(1) })
     }
 }

@@ -49,7 +49,7 @@ impl Launcher {
             Err(e) => {
                 self.slots.release(who);
                 say(format_args!("start supervisor-0: {e}"));
-                self.supervisor_is_gone(who, 0)?;
+                self.supervisor_is_gone(0)?;
             }
         }
         Ok(())
@@ -57,8 +57,8 @@ impl Launcher {
 
     /// Plans the next start. A supervisor that could not even be started the first time ends the launcher: nothing runs
     /// yet, and whoever started it is still looking.
-    pub fn supervisor_is_gone(&mut self, who: Instance, lived_ms: u64) -> Result<(), Failure> {
-        if who.number == 1 && lived_ms == 0 {
+    pub fn supervisor_is_gone(&mut self, lived_ms: u64) -> Result<(), Failure> {
+        if self.backoff.deaths == 0 && lived_ms == 0 {
             self.host.clean_up();
             let failed = failure("start", "the supervisor", "it could not be started, see above");
             return Err(failed.or("run `./x setup` in a clone, or `chela setup --root DIR`"));

@@ -11,9 +11,12 @@ use crate::limits::{RESTART_CLEARS_AFTER_MS, RESTART_DELAY_MAX_MS, RESTART_DELAY
 /// The slots in use.
 #[derive(Default)]
 pub struct Slots {
-    live: BTreeSet<(Role, u32)>,
-    starts: BTreeMap<(Role, u32), VecDeque<u64>>,
-    last_number: u64,
+    /// In use now.
+    pub live: BTreeSet<(Role, u32)>,
+    /// When each was started lately, milliseconds of the launcher's life.
+    pub starts: BTreeMap<(Role, u32), VecDeque<u64>>,
+    /// Number of the newest instance.
+    pub last_number: u64,
 }
 
 impl Slots {
@@ -48,9 +51,7 @@ impl Slots {
     }
 
     fn too_often(&mut self, role: Role, slot: u32, now_ms: u64) -> bool {
-        let Some(starts) = self.starts.get_mut(&(role, slot)) else {
-            return false;
-        };
+        let starts = self.starts.entry((role, slot)).or_default();
         while starts.front().is_some_and(|at| at + START_WINDOW_MS <= now_ms) {
             starts.pop_front();
         }
@@ -61,7 +62,8 @@ impl Slots {
 /// When the supervisor is started again: at once, then ever later, until it has lived a while.
 #[derive(Default)]
 pub struct Backoff {
-    deaths: u32,
+    /// Deaths in a row.
+    pub deaths: u32,
 }
 
 impl Backoff {

@@ -20,10 +20,10 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running system with a scripted model.
 pub struct Scene {
+    /// Its launcher. Dropped before its root, whose ids can't be given back while it runs.
+    pub chelad: Chelad,
     /// Its root.
     pub home: Home,
-    /// Its launcher.
-    pub chelad: Chelad,
 }
 
 /// What a turn was asked, and the program that waits for its answer.

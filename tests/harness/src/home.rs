@@ -152,8 +152,14 @@ impl Home {
 impl Drop for Home {
     fn drop(&mut self) {
         let root = self.root();
-        if let Ok(mut command) = self.chela_command(&["setup"]) {
-            drop(command.arg("--forget").arg(&root).output());
+        let forgotten = self.chela_command(&["setup"]).map(|mut command| command.arg("--forget").arg(&root).output());
+        match forgotten {
+            Ok(Ok(output)) if output.status.success() => {}
+            Ok(Ok(output)) => {
+                eprintln!("{}: its ids are left: {}", root.display(), String::from_utf8_lossy(&output.stderr))
+            }
+            Ok(Err(error)) => eprintln!("{}: its ids are left: {error}", root.display()),
+            Err(error) => eprintln!("{}: its ids are left: {error}", root.display()),
         }
         if std::env::var_os("CHELA_KEEP").is_none() {
             drop(fs::remove_dir_all(&self.dir));

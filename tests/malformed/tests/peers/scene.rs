@@ -35,8 +35,9 @@ pub fn twin(conduct: Conduct) -> &'static Path {
 
 /// The system.
 pub struct Scene {
-    pub home: Home,
+    // Dropped before the root, whose ids can't be given back while it runs.
     pub chelad: Chelad,
+    pub home: Home,
     role: Role,
     conduct: Conduct,
     at_first: BTreeMap<(Role, u32), u32>,
