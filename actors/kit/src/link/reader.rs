@@ -12,7 +12,7 @@ use schema::codec;
 use schema::edge::Frame;
 use schema::limits::PREFIX_BYTES;
 use serde::de::DeserializeOwned;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::time::{Instant, timeout_at};
 
 use super::LinkError;
@@ -179,7 +179,7 @@ impl<In: DeserializeOwned> LinkReader<In> {
         let waited = if partly {
             let deadline =
                 *self.whole_by.get_or_insert_with(|| Instant::now() + Duration::from_millis(FRAME_DEADLINE_MS));
-            match timeout_at(deadline, self.fd.readable()).await {
+            match timeout_at(deadline, self.readable()).await {
                 Ok(waited) => waited,
                 Err(_) => {
                     let late = io::Error::new(ErrorKind::TimedOut, "half a frame for too long");
@@ -187,7 +187,7 @@ impl<In: DeserializeOwned> LinkReader<In> {
                 }
             }
         } else {
-            self.fd.readable().await
+            self.readable().await
         };
         match waited {
             // Cleared before the read: what arrives from now on wakes this reader again.
@@ -197,6 +197,11 @@ impl<In: DeserializeOwned> LinkReader<In> {
             }
             Err(error) => Err(self.io(error)),
         }
+    }
+
+    /// As the runtime's own, for a single reader: without a list of those who wait.
+    async fn readable(&self) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
+        std::future::poll_fn(|context| self.fd.poll_read_ready(context)).await
     }
 
     fn io(&self, error: io::Error) -> LinkError {
