@@ -1,5 +1,6 @@
 //! A request and an answer of 256 bytes over a typed edge, beside the same over a raw Unix socket pair. Both are measured
-//! alike: two processes, in turns, in one run; the peer is this program again, given its end as standard input.
+//! alike: two processes, in turns, in one run, on the same processors; the peer is this program again, given its end as
+//! standard input.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use kit::{Link, LinkError};
 use serde::{Deserialize, Serialize};
 
+use crate::placement::{Placement, Processors};
 use crate::sample::Sample;
 
 /// How often each is measured; between the two, in turns.
@@ -32,11 +34,13 @@ type Edge = Link<Message, Message>;
 
 /// Microseconds of a request and its answer over a typed edge and over a raw socket pair, medians of nine rounds of
 /// `trips` each.
-pub fn measure(trips: u32) -> Result<(f64, f64), String> {
+pub fn measure(trips: u32, placement: Placement) -> Result<(f64, f64), String> {
+    let processors = Processors::of_this_thread()?;
+    let with_peer = |kind: &str| processors.place(placement, || with_peer(kind));
     let (mut edge, mut raw) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        raw.push(raw_round(trips)?);
-        edge.push(on_runtime(edge_round(trips))??);
+        raw.push(raw_round(trips, with_peer(RAW_PEER)?)?);
+        edge.push(on_runtime(edge_round(trips, with_peer(EDGE_PEER)?))??);
     }
     let us = |times: Vec<Duration>| {
         let each = times.into_iter().map(|time| time.as_secs_f64() * 1e6 / f64::from(trips));
@@ -87,8 +91,7 @@ fn ended(mut child: Child) -> Result<(), String> {
     }
 }
 
-fn raw_round(trips: u32) -> Result<Duration, String> {
-    let (child, mut socket) = with_peer(RAW_PEER)?;
+fn raw_round(trips: u32, (child, mut socket): (Child, UnixStream)) -> Result<Duration, String> {
     let mut bytes = [7; PAYLOAD_BYTES];
     let mut all = |trips: u32| -> Result<Duration, String> {
         let from = Instant::now();
@@ -114,8 +117,7 @@ fn raw_peer() -> Result<(), String> {
     Ok(())
 }
 
-async fn edge_round(trips: u32) -> Result<Duration, String> {
-    let (child, socket) = with_peer(EDGE_PEER)?;
+async fn edge_round(trips: u32, (child, socket): (Child, UnixStream)) -> Result<Duration, String> {
     let mut edge = Edge::open(socket.into(), "bench", LIMIT_BYTES).await.map_err(|e| e.to_string())?;
     // Made once, as the raw bytes are: what is measured is the way there and back.
     let mut message = Message::Text { request: 0, text: "x".repeat(PAYLOAD_BYTES - size_of::<u64>()) };

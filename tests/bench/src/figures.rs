@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::peers::{self, Nine, Runsv};
+use crate::placement::Placement;
 use crate::report::{self, Amount, Figure, Target, bytes, mb, measured, ms, quoted, seconds, us};
 use crate::restart::KILLED;
 use crate::sample::Sample;
@@ -155,9 +156,13 @@ impl Report {
 
     fn typed_edge(&mut self) -> Result<(), String> {
         let trips = u32::try_from(self.options.repetitions(TRIPS)).map_err(|e| e.to_string())?;
-        let (edge_us, raw_us) = edge::measure(trips)?;
-        let raw = measured("raw Unix socket pair", Ok(us(raw_us)));
-        self.add("request and answer of 256 bytes over a typed edge", us(edge_us), Target::TimesPeer(1.3), vec![raw]);
+        let placements = [(Placement::Together, "on one processor"), (Placement::Apart, "across two processors")];
+        for (placement, words) in placements {
+            let (edge_us, raw_us) = edge::measure(trips, placement).map_err(|reason| format!("{words}: {reason}"))?;
+            let raw = measured("raw Unix socket pair", Ok(us(raw_us)));
+            let what = format!("256 bytes there and back over a typed edge, {words}");
+            self.add(what, us(edge_us), Target::TimesPeer(1.3), vec![raw]);
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod figures;
 mod growth;
 mod network;
 mod peers;
+mod placement;
 mod provider;
 mod report;
 mod restart;
