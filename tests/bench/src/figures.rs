@@ -189,7 +189,7 @@ impl Report {
     fn cold_build(&mut self) -> Result<(), String> {
         match self.options.cold_build_s {
             Some(took) => {
-                let what = "cold build of everything but the model's engine";
+                let what = "cold build of everything but the model's engine (./x build)";
                 self.add(what, seconds(took), Target::AtMost(360.0), Vec::new());
             }
             None => self.details.push("Cold build: left out; ./x bench --cold-build measures it.".to_string()),
