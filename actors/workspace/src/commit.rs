@@ -1,0 +1,277 @@
+//! The commit of a staged action: wholly or not at all.
+//!
+//! Checked and kept → prepared (all that redoing takes is on the disk) → journaled (from here on it will be done) → the
+//! steps, each a rename → settled → on the disk → recorded → the journal and what was replaced are removed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::apply::{Apply, Stamp};
+use crate::area::{Area, Known, PLAN, Standing, action_name, journal_name, plan_name, record_name, undo_name};
+use crate::beneath;
+use crate::check::Checker;
+use crate::content;
+use crate::error::{AreaError, At, CommitError, Conflict, ConflictKind, Failed};
+use crate::keep::{self, Keeper, RECORD};
+use crate::limits::SYNC_ONE_BY_ONE_MAX;
+use crate::node;
+use crate::plan::{Op, Plan};
+use crate::point::Point;
+use crate::record::{self, Line};
+use crate::store::{remove_file, rename_new, slot_name};
+
+/// What a commit came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// What an undo needs is kept.
+    pub undoable: bool,
+    /// Older actions that can't be undone any more, since there was no room for them.
+    pub forgotten: Vec<u64>,
+}
+
+type Stamps = BTreeMap<Vec<u8>, Stamp>;
+
+impl Area {
+    /// Makes a staged action's changes. With an error the workspace is as it was, and the action is still staged; only
+    /// [`AreaError::Torn`] means that this is for the next `open` to see to.
+    pub fn commit(&mut self, action: u64, note: &[u8]) -> Result<Committed, CommitError> {
+        self.whole()?;
+        if note.len() > self.limits.note_bytes_max {
+            return Err(CommitError::NoteTooLarge(self.limits.note_bytes_max));
+        }
+        if self.known.get(&action).map(|known| known.standing) != Some(Standing::Staged) {
+            return Err(CommitError::NotStaged { action, state: self.state(action) });
+        }
+        let staged = self.store.staged(action)?;
+        let found = self.store.read_plan(&staged, PLAN, &plan_name(action))?;
+        let (plan, _) = found.ok_or_else(|| damaged(action, "there is none"))?;
+        if !self.fresh.contains(&action) {
+            self.staged_is_whole(action, &plan, &staged)?;
+        }
+        let stamps = match self.prepare(action, &plan, &staged, note) {
+            Ok(stamps) => stamps,
+            Err(error) => {
+                // The first error is the one to tell; what could not be removed now is removed at the next `open`.
+                let _ = self.forget_preparation(action);
+                return Err(error);
+            }
+        };
+        self.point(Point::Journaled);
+        self.carry_out(action, &plan, &staged, &stamps)?;
+        self.finish(action, plan.undo_of).map_err(|error| self.tear(action, &error))?;
+        Ok(Committed { undoable: plan.effects.undoable, forgotten: self.expire(Some(action))? })
+    }
+
+    /// Everything up to the journal.
+    fn prepare(&mut self, action: u64, plan: &Plan, staged: &OwnedFd, note: &[u8]) -> Result<Stamps, CommitError> {
+        let mut keeper = match plan.effects.undoable {
+            true => Some(Keeper::begin(&self.store, action)?),
+            false => None,
+        };
+        let checked = Checker::new(&self.workspace, keeper.as_mut()).check(plan)?;
+        back_up(plan, staged)?;
+        let mut files: Vec<File> = Vec::new();
+        let mut bytes = 0;
+        if let Some(keeper) = &mut keeper {
+            let touched = plan.touched.iter().cloned().map(Line::Touched);
+            let lines = checked.kept.into_iter().map(Line::Kept).chain(touched);
+            files.push(self.store.write(keeper.dir(), RECORD, &undo_name(action), lines)?);
+            files.append(&mut keeper.written);
+            bytes = keeper.bytes + keep::disk_bytes(keeper.dir(), RECORD.as_bytes())?;
+        }
+        let kept = keeper.map(|keeper| keeper.into_dir());
+        self.undo_bytes += bytes;
+        self.point(Point::Kept);
+        let name = format!("{action}.new");
+        remove_file(&self.store.actions, name.as_bytes())?;
+        remove_file(&self.store.journal, name.as_bytes())?;
+        let head = record::head(plan);
+        let effects = plan.effects.list.iter().cloned().map(Line::Effect);
+        let lines = [Line::Head(head.clone()), Line::Note(note.to_vec())].into_iter().chain(effects);
+        files.push(self.store.write(&self.store.actions, &name, &action_name(action), lines)?);
+        let lines = std::iter::once(Line::Head(head)).chain(record::redo_lines(plan));
+        files.push(self.store.write(&self.store.journal, &name, &journal_name(action), lines)?);
+        self.sync_prepared(&files, staged, kept.as_ref())?;
+        self.point(Point::Prepared);
+        rename_new(&self.store.journal, name.as_bytes(), &self.store.journal, action.to_string().as_bytes())
+            .at("begin the journal of action", name.as_bytes())?;
+        rustix::fs::fsync(&self.store.journal).at("sync", b"the journal")?;
+        Ok(checked.stamps)
+    }
+
+    fn sync_prepared(&self, files: &[File], staged: &OwnedFd, kept: Option<&OwnedFd>) -> Result<(), Failed> {
+        let mut nodes = Vec::new();
+        if files.len() > SYNC_ONE_BY_ONE_MAX || !few_nodes(staged, &mut nodes)? {
+            return self.store.sync_whole();
+        }
+        let store = &self.store;
+        let mut all: Vec<BorrowedFd<'_>> = files.iter().map(AsFd::as_fd).chain(nodes.iter().map(AsFd::as_fd)).collect();
+        all.extend([staged.as_fd(), store.staging.as_fd(), store.actions.as_fd(), store.journal.as_fd()]);
+        if let Some(kept) = kept {
+            all.extend([kept.as_fd(), store.contents.as_fd(), store.undo.as_fd()]);
+        }
+        store.sync_all(&all)
+    }
+
+    /// Takes back what was prepared for a commit that does not come.
+    pub(crate) fn forget_preparation(&mut self, action: u64) -> Result<(), Failed> {
+        let name = format!("{action}.new");
+        remove_file(&self.store.journal, name.as_bytes())?;
+        remove_file(&self.store.actions, name.as_bytes())?;
+        keep::forget(&self.store, action)?;
+        self.undo_bytes = keep::total_bytes(&self.store)?;
+        Ok(())
+    }
+
+    /// The steps. What can't be done takes all back.
+    fn carry_out(&mut self, action: u64, plan: &Plan, staged: &OwnedFd, stamps: &Stamps) -> Result<(), CommitError> {
+        let error = match self.apply(plan, staged, stamps) {
+            Ok(None) => return Ok(()),
+            Ok(Some(conflict)) => CommitError::Conflict(vec![conflict]),
+            Err(failed) => CommitError::Io(failed),
+        };
+        match self.take_back(action, plan, staged) {
+            Ok(()) => Err(error),
+            Err(failed) => Err(self.tear(action, &failed).into()),
+        }
+    }
+
+    fn apply(&mut self, plan: &Plan, staged: &OwnedFd, stamps: &Stamps) -> Result<Option<Conflict>, Failed> {
+        Apply { workspace: &self.workspace, staged }.open_up(plan)?;
+        for (number, step) in plan.steps.iter().enumerate() {
+            let apply = Apply { workspace: &self.workspace, staged };
+            if !apply.forward(step, stamps.get(&step.path).copied())? {
+                return Ok(Some(Conflict { path: step.path.clone(), kind: ConflictKind::Changed }));
+            }
+            self.point(Point::Step(number + 1));
+        }
+        Apply { workspace: &self.workspace, staged }.settle(plan, true)?;
+        self.point(Point::Applied);
+        self.sync_applied(plan, staged)?;
+        self.point(Point::Synced);
+        Ok(None)
+    }
+
+    fn sync_applied(&self, plan: &Plan, staged: &OwnedFd) -> Result<(), Failed> {
+        if plan.touched.len() >= SYNC_ONE_BY_ONE_MAX {
+            return self.store.sync_whole();
+        }
+        let apply = Apply { workspace: &self.workspace, staged };
+        let dirs = apply.touched(plan)?;
+        let mut all: Vec<BorrowedFd<'_>> = dirs.iter().map(AsFd::as_fd).collect();
+        all.push(staged.as_fd());
+        self.store.sync_all(&all)
+    }
+
+    /// Takes a commit back that has begun. It is staged still.
+    pub(crate) fn take_back(&mut self, action: u64, plan: &Plan, staged: &OwnedFd) -> Result<(), Failed> {
+        let apply = Apply { workspace: &self.workspace, staged };
+        apply.open_up(plan)?;
+        plan.steps.iter().rev().try_for_each(|step| apply.backward(step))?;
+        apply.settle(plan, false)?;
+        self.store.sync_whole()?;
+        remove_file(&self.store.journal, action.to_string().as_bytes())?;
+        rustix::fs::fsync(&self.store.journal).at("sync", b"the journal")?;
+        self.forget_preparation(action)
+    }
+
+    /// Does the steps of a journal that a crash left.
+    pub(crate) fn redo(&mut self, plan: &Plan, staged: &OwnedFd) -> Result<(), Failed> {
+        self.apply(plan, staged, &Stamps::new()).map(drop)
+    }
+
+    /// Everything behind the steps: the record, then nothing is left of the commit but it.
+    pub(crate) fn finish(&mut self, action: u64, undo_of: Option<u64>) -> Result<(), Failed> {
+        let (name, record) = (action.to_string(), record_name(action, undo_of));
+        let new = format!("{action}.new");
+        let actions = &self.store.actions;
+        rustix::fs::renameat(actions, new.as_bytes(), actions, record.as_bytes())
+            .at("record action", name.as_bytes())?;
+        rustix::fs::fsync(actions).at("sync", b"the actions")?;
+        let kept = beneath::look(&self.store.undo, name.as_bytes()).at("look at", name.as_bytes())?.is_some();
+        self.known.insert(action, Known { standing: Standing::Committed { undo_of }, kept, at_s: node::now().s });
+        self.fresh.remove(&action);
+        self.point(Point::Recorded);
+        remove_file(&self.store.journal, name.as_bytes())?;
+        self.point(Point::Closed);
+        beneath::remove_tree(&self.store.staging, name.as_bytes())?;
+        self.point(Point::Cleaned);
+        Ok(())
+    }
+
+    fn tear(&mut self, action: u64, why: &Failed) -> AreaError {
+        self.torn = Some((action, why.to_string()));
+        AreaError::Torn { action, why: why.to_string() }
+    }
+
+    /// What was staged by another process may have been lost with the power.
+    fn staged_is_whole(&self, action: u64, plan: &Plan, staged: &OwnedFd) -> Result<(), CommitError> {
+        let mut slots: BTreeMap<&[u8], String> = BTreeMap::new();
+        for step in &plan.steps {
+            match &step.op {
+                Op::Create { slot } | Op::Replace { slot, .. } => drop(slots.insert(&step.path, slot_name(*slot))),
+                Op::Overwrite { content, .. } => drop(slots.insert(&step.path, slot_name(*content))),
+                Op::Delete { .. } | Op::Meta { .. } => {}
+            }
+        }
+        for delta in &plan.deltas {
+            let Some(after) = &delta.after else { continue };
+            let mut above = delta.path.as_slice();
+            while !slots.contains_key(above) && !above.is_empty() {
+                above = beneath::split(above).0;
+            }
+            let Some(slot) = slots.get(above) else { continue };
+            let path = [slot.as_bytes(), &delta.path[above.len()..]].concat();
+            let (parent, name) = beneath::split(&path);
+            let whole = beneath::open_dir(staged, parent)
+                .ok()
+                .and_then(|dir| node::read(dir, name, &delta.path, true).ok().flatten())
+                .is_some_and(|found| found.image.kind == after.kind && found.image.same_content(after));
+            if !whole {
+                return Err(damaged(action, "a staged file is not what was staged").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damaged(action: u64, why: &str) -> AreaError {
+    AreaError::Damaged { what: plan_name(action), why: why.to_owned() }
+}
+
+/// Copies the content of each file that will be written in place.
+fn back_up(plan: &Plan, staged: &OwnedFd) -> Result<(), Failed> {
+    for step in &plan.steps {
+        let Op::Overwrite { target, backup, .. } = &step.op else { continue };
+        let (target, backup) = (slot_name(*target), slot_name(*backup));
+        beneath::remove_tree(staged, backup.as_bytes())?;
+        let stat = beneath::look(staged, target.as_bytes()).at("look at", &step.path)?;
+        let stat = stat.ok_or(rustix::io::Errno::NOENT).at("look at", &step.path)?;
+        let from = File::from(beneath::open_owned(staged, target.as_bytes(), &stat).at("open", &step.path)?);
+        let to = beneath::create(staged, backup.as_bytes()).at("back up", &step.path)?;
+        content::copy(&from, &to).at("back up", &step.path)?;
+    }
+    Ok(())
+}
+
+/// Opens all files and directories of a tree; `false` when there are too many to sync them one by one.
+fn few_nodes(dir: &OwnedFd, found: &mut Vec<OwnedFd>) -> Result<bool, Failed> {
+    for name in beneath::names(dir).at("list", b"staging")? {
+        let Some(stat) = beneath::look(dir, &name).at("look at", &name)? else { continue };
+        let kind = beneath::file_type(&stat);
+        if found.len() == SYNC_ONE_BY_ONE_MAX {
+            return Ok(false);
+        }
+        if kind == rustix::fs::FileType::Symlink {
+            continue;
+        }
+        let fd = beneath::open_owned(dir, &name, &stat).at("open", &name)?;
+        let fine = kind != rustix::fs::FileType::Directory || few_nodes(&fd, found)?;
+        found.push(fd);
+        if !fine {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,199 @@
+//! A file's content: its digest, and copies that keep its holes.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use crate::limits::CHUNK_BYTES;
+
+/// A run of data in a file that may have holes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Where it begins.
+    pub offset: u64,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+/// Length and SHA-256 of a file, in one pass over what it has on disk; a hole is hashed as the zeros it reads as.
+pub fn digest(file: &File) -> io::Result<(u64, [u8; 32])> {
+    let mut hash = Sha256::new();
+    let length = each_run(file, |run| {
+        match run {
+            Run::Data(bytes) => hash.update(bytes),
+            Run::Hole(bytes) => zeros(bytes, |zeros| hash.update(zeros)),
+        }
+        Ok(())
+    })?;
+    Ok((length, hash.finalize().into()))
+}
+
+/// What [`each_run`] finds, in order.
+pub enum Run<'a> {
+    /// Bytes.
+    Data(&'a [u8]),
+    /// So many zeros that take no room.
+    Hole(u64),
+}
+
+/// Calls `with` on all of a file, in order. The length that was seen: what is appended meanwhile is not waited for.
+pub fn each_run(file: &File, mut with: impl FnMut(Run<'_>) -> io::Result<()>) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    let mut buffer = vec![0; CHUNK_BYTES.min(usize::try_from(length).unwrap_or(CHUNK_BYTES))];
+    let mut at = 0;
+    while at < length {
+        let (start, end) = next_data(file, at, length)?;
+        if start > at {
+            with(Run::Hole(start - at))?;
+        }
+        at = start;
+        while at < end {
+            let want = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            let got = read_at(file, &mut buffer[..want], at)?;
+            if got == 0 {
+                // It was cut short while it was read: whoever compares digests will notice.
+                return Ok(at);
+            }
+            with(Run::Data(&buffer[..got]))?;
+            at += got as u64;
+        }
+    }
+    Ok(length)
+}
+
+/// The next run of data at or behind `at`; where there is none: the end, empty.
+fn next_data(file: &File, at: u64, length: u64) -> io::Result<(u64, u64)> {
+    let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(start) => start.min(length),
+        Err(Errno::NXIO) => return Ok((length, length)),
+        // A filesystem that knows no holes.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok((at, length)),
+        Err(errno) => return Err(errno.into()),
+    };
+    let end = match rustix::fs::seek(file, SeekFrom::Hole(start)) {
+        Ok(end) => end.min(length),
+        Err(Errno::NXIO | Errno::INVAL | Errno::OPNOTSUPP) => length,
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok((start, end.max(start)))
+}
+
+/// A file's runs of data, or `None` when it has more than `most`.
+pub fn extents(file: &File, length: u64, most: usize) -> io::Result<Option<Vec<Extent>>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < length {
+        let (start, end) = next_data(file, at, length)?;
+        if end > start {
+            if found.len() == most {
+                return Ok(None);
+            }
+            found.push(Extent { offset: start, bytes: end - start });
+        }
+        at = end.max(at + 1);
+    }
+    Ok(Some(found))
+}
+
+/// Makes `to` hold what `from` does, holes included; `to` may have held anything.
+pub fn copy(from: &File, to: &File) -> io::Result<()> {
+    to.set_len(0)?;
+    let mut at = 0;
+    let length = each_run(from, |run| {
+        match run {
+            Run::Data(bytes) => {
+                to.write_all_at(bytes, at)?;
+                at += bytes.len() as u64;
+            }
+            Run::Hole(bytes) => at += bytes,
+        }
+        Ok(())
+    })?;
+    to.set_len(length)
+}
+
+/// Makes `to` hold what `from` does without ever being shorter than both: the file of several names that is written in
+/// place. Room is asked for first, so that a full disk is noticed before anything is written.
+pub fn overwrite(from: &File, to: &File) -> io::Result<()> {
+    let length = from.metadata()?.len();
+    if extents(from, length, 1)?.is_some_and(|runs| runs.iter().any(|run| run.bytes == length)) {
+        match rustix::fs::fallocate(to, FallocateFlags::KEEP_SIZE, 0, length) {
+            Ok(()) | Err(Errno::OPNOTSUPP) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    let mut at = 0;
+    each_run(from, |run| {
+        match run {
+            Run::Data(bytes) => {
+                to.write_all_at(bytes, at)?;
+                at += bytes.len() as u64;
+            }
+            Run::Hole(bytes) => {
+                clear(to, at, bytes)?;
+                at += bytes;
+            }
+        }
+        Ok(())
+    })?;
+    to.set_len(length)
+}
+
+/// Makes a range read as zeros.
+fn clear(file: &File, at: u64, bytes: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, at, bytes) {
+        Ok(()) => return Ok(()),
+        Err(Errno::OPNOTSUPP) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let (mut result, mut offset) = (Ok(()), at);
+    zeros(bytes, |piece| {
+        if result.is_ok() {
+            result = file.write_all_at(piece, offset);
+            offset += piece.len() as u64;
+        }
+    });
+    result
+}
+
+/// All of a small file; `None` when it is longer than `most`.
+pub fn small(file: &File, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    if file.metadata()?.len() > most {
+        return Ok(None);
+    }
+    let mut chunk = [0; 16 << 10];
+    loop {
+        match read_at(file, &mut chunk, bytes.len() as u64)? {
+            0 => return Ok(Some(bytes)),
+            got => bytes.extend_from_slice(&chunk[..got]),
+        }
+        if bytes.len() as u64 > most {
+            return Ok(None);
+        }
+    }
+}
+
+/// One read at an offset that a signal does not end.
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, at) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Calls `with` on `bytes` zeros, in pieces.
+pub fn zeros(mut bytes: u64, mut with: impl FnMut(&[u8])) {
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    while bytes > 0 {
+        let piece = ZEROS.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        with(&ZEROS[..piece]);
+        bytes -= piece as u64;
+    }
+}

@@ -1,0 +1,82 @@
+//! What differs: noted for the commit, and shown.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use rustix::fs::AtFlags;
+
+use crate::beneath;
+use crate::effects::{ChangeKind, Effect, NodeKind};
+use crate::error::{At, StageError};
+use crate::node::{Found, Image};
+use crate::plan::{Delta, Slot};
+use crate::planner::{Planner, Spot};
+use crate::store::slot_name;
+
+impl Planner<'_> {
+    /// Notes that a node is created, changed or deleted. `content`: the new file.
+    pub(crate) fn delta(
+        &mut self,
+        spot: &Spot<'_>,
+        before: Option<&Found>,
+        after: Option<&Image>,
+        in_place: bool,
+        content: Option<Slot>,
+    ) -> Result<(), StageError> {
+        if self.plan.deltas.len() >= self.limits.changes_max {
+            return Err(self.over("changed files", spot.path, self.limits.changes_max as u64));
+        }
+        let old = before.map(|found| &found.image);
+        let rewritten = |image: &&Image| image.kind == NodeKind::File && old.is_none_or(|old| !old.same_content(image));
+        self.plan.effects.bytes_written += after.filter(rewritten).map_or(0, |image| image.bytes);
+        self.kept_bytes += 512 + old.map_or(0, |old| old.bytes);
+        if self.plan.effects.list.len() < self.limits.effects_listed_max {
+            let effect = self.effect(spot, before, after, in_place, content)?;
+            self.plan.effects.list.push(effect);
+        } else {
+            self.plan.effects.more += 1;
+        }
+        let delta = Delta { path: spot.path.to_vec(), before: old.cloned(), after: after.cloned(), in_place };
+        self.plan.deltas.push(delta);
+        Ok(())
+    }
+
+    fn effect(
+        &mut self,
+        spot: &Spot<'_>,
+        before: Option<&Found>,
+        after: Option<&Image>,
+        in_place: bool,
+        content: Option<Slot>,
+    ) -> Result<Effect, StageError> {
+        let old = before.map(|found| &found.image);
+        let text = |image: Option<&Image>| image.is_some_and(|image| image.kind == NodeKind::File);
+        let old_file = match before {
+            Some(Found { fd: Some(fd), .. }) if text(old) => {
+                Some(File::from(fd.as_fd().try_clone_to_owned().at("open", spot.path)?))
+            }
+            _ => None,
+        };
+        let new_file = match content {
+            Some(slot) if text(after) => Some(self.open_slot(slot, spot.path)?),
+            _ => None,
+        };
+        let unchanged = matches!((old, after), (Some(old), Some(after)) if old.same_content(after));
+        let diff = if unchanged { None } else { self.diffs.of(spot.path, old_file.as_ref(), new_file.as_ref()) };
+        let what = after.or(old).map_or(NodeKind::File, |image| image.kind);
+        let change = match (old, after) {
+            (None, _) => ChangeKind::Created,
+            (Some(_), Some(_)) => ChangeKind::Changed,
+            (Some(_), None) => ChangeKind::Deleted,
+        };
+        let other_names = if in_place && what == NodeKind::File { old.map_or(0, |old| old.links - 1) } else { 0 };
+        let (before, after) = (old.map(Image::side), after.map(Image::side));
+        Ok(Effect { path: spot.path.to_vec(), change, what, before, after, other_names, diff })
+    }
+
+    fn open_slot(&self, slot: Slot, path: &[u8]) -> Result<File, StageError> {
+        let name = slot_name(slot);
+        let stat = rustix::fs::statat(self.staged, &name, AtFlags::SYMLINK_NOFOLLOW).at("look at", path)?;
+        Ok(beneath::open_owned(self.staged, name.as_bytes(), &stat).at("open", path)?.into())
+    }
+}

@@ -1,0 +1,36 @@
+//! The executor's transactions: what a command did in its sandbox is staged, shown, committed wholly or not at all, and
+//! undone.
+#![forbid(unsafe_code)]
+
+mod apply;
+mod area;
+mod beneath;
+mod change;
+mod check;
+mod commit;
+mod content;
+mod delta;
+mod diff;
+mod effects;
+mod error;
+mod expire;
+mod keep;
+mod limits;
+mod node;
+mod plan;
+mod planner;
+mod point;
+mod record;
+mod recover;
+mod seal;
+mod store;
+mod want;
+
+pub use area::{Area, Hook, Recovered, State};
+pub use change::Change;
+pub use commit::Committed;
+pub use effects::{ChangeKind, Effect, Effects, NodeKind, Side};
+pub use error::{AreaError, CommitError, Conflict, ConflictKind, ExportError, Failed, StageError, UndoError, shown};
+pub use limits::Limits;
+pub use point::Point;
+pub use seal::Key;

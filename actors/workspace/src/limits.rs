@@ -1,0 +1,85 @@
+//! Limits of a workspace's transactions. Units last; each is checked where what it bounds comes in.
+
+/// What one action may hold, and what the undo store may keep.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Files, directories, links and whiteouts of one layer.
+    pub entries_max: usize,
+    /// Nodes that one action may create, change or delete, those below a deleted directory among them.
+    pub changes_max: usize,
+    /// Directories above a node. Each takes a descriptor while it is looked at, so keep it well below RLIMIT_NOFILE.
+    pub depth_max: usize,
+    /// A path, from the workspace.
+    pub path_bytes_max: usize,
+    /// One file's length, holes included.
+    pub file_bytes_max: u64,
+    /// All lengths of one layer, holes included: what has to be hashed.
+    pub length_bytes_max: u64,
+    /// All data of one layer: what has to be stored.
+    pub layer_bytes_max: u64,
+    /// Runs of data in one sparse file.
+    pub extents_max: usize,
+    /// Extended attributes of one node.
+    pub xattrs_max: usize,
+    /// Names and values of one node's extended attributes.
+    pub xattr_bytes_max: usize,
+    /// Effects that are listed; the others are counted.
+    pub effects_listed_max: usize,
+    /// A text that is shown as a diff, either side of it.
+    pub diff_text_bytes_max: u64,
+    /// Lines of a text that is shown as a diff, either side of it.
+    pub diff_text_lines_max: usize,
+    /// One diff.
+    pub diff_bytes_max: usize,
+    /// All diffs of one action.
+    pub diffs_bytes_max: usize,
+    /// What the caller notes beside an action.
+    pub note_bytes_max: usize,
+    /// The undo store, on disk.
+    pub undo_bytes_max: u64,
+    /// How long an action can be undone.
+    pub undo_age_max_s: u64,
+    /// Records of actions; the oldest go first.
+    pub actions_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            entries_max: 200_000,
+            changes_max: 500_000,
+            depth_max: 200,
+            path_bytes_max: 4095,
+            file_bytes_max: 4 << 30,
+            length_bytes_max: 16 << 30,
+            layer_bytes_max: 4 << 30,
+            extents_max: 100_000,
+            xattrs_max: 64,
+            xattr_bytes_max: 64 << 10,
+            effects_listed_max: 1_000,
+            diff_text_bytes_max: 128 << 10,
+            diff_text_lines_max: 4_000,
+            diff_bytes_max: 32 << 10,
+            diffs_bytes_max: 1 << 20,
+            note_bytes_max: 1 << 20,
+            undo_bytes_max: 1 << 30,
+            undo_age_max_s: 90 * 24 * 3600,
+            actions_max: 10_000,
+        }
+    }
+}
+
+/// Bytes that are read, hashed or written at once.
+pub(crate) const CHUNK_BYTES: usize = 256 << 10;
+/// One encoded line of a record: a symlink's target, a node's attributes and one diff fit.
+pub(crate) const LINE_BYTES_MAX: usize = 2 << 20;
+/// A whole record on disk.
+pub(crate) const RECORD_BYTES_MAX: u64 = 512 << 20;
+/// A pre-image of at most so many bytes stands in the undo record itself, without a file of its own.
+pub(crate) const INLINE_BYTES_MAX: u64 = 4 << 10;
+/// All pre-images that stand in one undo record.
+pub(crate) const INLINE_TOTAL_BYTES_MAX: u64 = 8 << 20;
+/// Up to so many files and directories are synced one by one; more are synced with their whole filesystem.
+pub(crate) const SYNC_ONE_BY_ONE_MAX: usize = 24;
+/// Names of one directory.
+pub(crate) const NAMES_MAX: usize = 4_000_000;

@@ -1,0 +1,247 @@
+//! What a node is: kind, permissions, times, attributes, and the digest of its content.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, FileType, Mode, Stat, Timespec, Timestamps, XattrFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::beneath::{self, MODE_MASK};
+use crate::content;
+use crate::effects::{NodeKind, Side};
+use crate::error::{At, Failed, StageError};
+use crate::limits::NAMES_MAX;
+
+/// A point in time as files carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Time {
+    /// Seconds since 1970, before it if negative.
+    pub s: i64,
+    /// And nanoseconds.
+    pub ns: u32,
+}
+
+/// Names and values, sorted by name.
+pub type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// What can be set on a node that stays the same node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Permissions.
+    pub mode: u32,
+    /// When its content was changed.
+    pub mtime: Time,
+    /// Its `user.` attributes, without the overlay's.
+    pub xattrs: Xattrs,
+}
+
+/// A node, but for its content's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// What it is.
+    pub kind: NodeKind,
+    /// What can be set on it.
+    pub meta: Meta,
+    /// Length of its content; of a link: of its target.
+    pub bytes: u64,
+    /// SHA-256 of its content; of a link: of its target; of a directory: zeros.
+    pub digest: [u8; 32],
+    /// A link's target.
+    pub target: Vec<u8>,
+    /// Inode number.
+    pub inode: u64,
+    /// Names of the file.
+    pub links: u64,
+}
+
+impl Image {
+    /// A directory.
+    pub fn directory(meta: &Meta) -> Image {
+        let meta = meta.clone();
+        Image { kind: NodeKind::Directory, meta, bytes: 0, digest: [0; 32], target: Vec::new(), inode: 0, links: 0 }
+    }
+
+    /// A symbolic link.
+    pub fn symlink(target: &[u8], mtime: Time) -> Image {
+        Image {
+            kind: NodeKind::Symlink,
+            meta: Meta { mode: 0o777, mtime, xattrs: Vec::new() },
+            bytes: target.len() as u64,
+            digest: Sha256::digest(target).into(),
+            target: target.to_vec(),
+            inode: 0,
+            links: 1,
+        }
+    }
+
+    /// As effects show it.
+    pub fn side(&self) -> Side {
+        Side { bytes: self.bytes, mode: self.meta.mode, digest: self.digest }
+    }
+
+    /// The same kind, content and permissions: what a commit or an undo relies on.
+    pub fn is_like(&self, other: &Image) -> bool {
+        self.kind == other.kind && self.same_content(other) && self.meta.mode == other.meta.mode
+    }
+
+    /// The same content.
+    pub fn same_content(&self, other: &Image) -> bool {
+        self.bytes == other.bytes && self.digest == other.digest
+    }
+}
+
+/// The time of a node's last change of content.
+pub fn mtime(stat: &Stat) -> Time {
+    Time { s: stat.st_mtime, ns: stat.st_mtime_nsec as u32 }
+}
+
+/// Now, for directories whose new time nobody chose.
+pub fn now() -> Time {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time { s: now.as_secs() as i64, ns: now.subsec_nanos() }
+}
+
+/// Its kind, if it is one that a workspace may hold.
+pub fn kind(stat: &Stat, path: &[u8]) -> Result<NodeKind, StageError> {
+    match beneath::file_type(stat) {
+        FileType::RegularFile => Ok(NodeKind::File),
+        FileType::Directory => Ok(NodeKind::Directory),
+        FileType::Symlink => Ok(NodeKind::Symlink),
+        other => Err(StageError::Special { path: path.to_vec(), what: beneath::special(other) }),
+    }
+}
+
+/// A node as it was read, open unless it is a link.
+pub struct Found {
+    /// What it is.
+    pub image: Image,
+    /// A file or directory.
+    pub fd: Option<OwnedFd>,
+    /// A directory whose permissions had to be widened, and were to be put back to these.
+    pub widened_from: Option<u32>,
+}
+
+impl Found {
+    /// A directory's permissions.
+    pub fn dir_mode(&self) -> Option<u32> {
+        (self.image.kind == NodeKind::Directory).then_some(self.image.meta.mode)
+    }
+
+    /// Puts back permissions that had to be widened.
+    pub fn restore(&self) -> Result<(), Failed> {
+        match (&self.fd, self.widened_from) {
+            (Some(fd), Some(mode)) => rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)).at("restore the mode of", b""),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a node, a file's content with `hash` only.
+pub fn read(dir: impl AsFd, name: &[u8], path: &[u8], hash: bool) -> Result<Option<Found>, StageError> {
+    let Some(stat) = beneath::look(&dir, name).at("look at", path)? else { return Ok(None) };
+    let kind = kind(&stat, path)?;
+    if kind == NodeKind::Symlink {
+        let target = rustix::fs::readlinkat(&dir, name, Vec::new()).at("read the link", path)?.into_bytes();
+        let image = Image { inode: stat.st_ino, links: stat.st_nlink, ..Image::symlink(&target, mtime(&stat)) };
+        return Ok(Some(Found { image, fd: None, widened_from: None }));
+    }
+    let meta = Meta { mode: stat.st_mode & MODE_MASK, mtime: mtime(&stat), xattrs: Vec::new() };
+    let mut image = Image { kind, inode: stat.st_ino, links: stat.st_nlink, ..Image::directory(&meta) };
+    let fd = beneath::open_owned(&dir, name, &stat).at("open", path)?;
+    let mut widened_from = None;
+    if kind == NodeKind::Directory {
+        let mode = stat.st_mode & 0o7777;
+        let now = rustix::fs::fstat(&fd).at("look at", path)?.st_mode & 0o7777;
+        widened_from = (mode != now).then_some(mode);
+    }
+    image.meta.xattrs = xattrs(&fd).at("read the attributes of", path)?;
+    let fd = if kind == NodeKind::File {
+        let file = File::from(fd);
+        image.bytes = stat.st_size as u64;
+        if hash {
+            (image.bytes, image.digest) = content::digest(&file).at("read", path)?;
+        }
+        file.into()
+    } else {
+        fd
+    };
+    Ok(Some(Found { image, fd: Some(fd), widened_from }))
+}
+
+/// The attributes that are kept: `user.`, without the overlay's own.
+pub fn is_kept(name: &[u8]) -> bool {
+    name.starts_with(b"user.") && !name.starts_with(b"user.overlay.")
+}
+
+/// A node's attributes that are kept, sorted.
+pub fn xattrs(fd: impl AsFd) -> Result<Xattrs, Errno> {
+    let mut found = Vec::new();
+    for name in xattr_names(&fd)? {
+        if is_kept(&name)
+            && let Some(value) = xattr(&fd, &name)?
+        {
+            found.push((name, value));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Names of all attributes that this process may see. A filesystem without attributes has none.
+pub fn xattr_names(fd: impl AsFd) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut room: Vec<u8> = Vec::with_capacity(1 << 10);
+    loop {
+        match rustix::fs::flistxattr(&fd, rustix::buffer::spare_capacity(&mut room)) {
+            Ok(_) => break,
+            Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+            Err(Errno::RANGE) if room.capacity() < NAMES_MAX => room.reserve(room.capacity() * 2),
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(room.split(|byte| *byte == 0).filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect())
+}
+
+/// One attribute's value; `None` when it has none of this name (any more).
+pub fn xattr(fd: impl AsFd, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
+    let mut room: Vec<u8> = Vec::with_capacity(256);
+    loop {
+        match rustix::fs::fgetxattr(&fd, name, rustix::buffer::spare_capacity(&mut room)) {
+            Ok(_) => return Ok(Some(room)),
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
+            Err(Errno::RANGE) if room.capacity() <= 64 << 10 => room.reserve(room.capacity() * 2),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Makes an open file or directory carry `meta`. The time comes last, and so does the mode, which may deny the rest.
+pub fn set_meta(fd: impl AsFd, meta: &Meta) -> Result<(), Errno> {
+    let has = xattrs(&fd)?;
+    for (name, _) in has.iter().filter(|(name, _)| meta.xattrs.iter().all(|(wanted, _)| wanted != name)) {
+        rustix::fs::fremovexattr(&fd, &name[..])?;
+    }
+    for (name, value) in meta.xattrs.iter().filter(|pair| !has.contains(pair)) {
+        rustix::fs::fsetxattr(&fd, &name[..], value, XattrFlags::empty())?;
+    }
+    rustix::fs::futimens(&fd, &timestamps(meta.mtime))?;
+    let stat = rustix::fs::fstat(&fd)?;
+    // A directory's setgid bit says whose its files are; it is the filesystem's matter.
+    let stays = if beneath::file_type(&stat) == FileType::Directory { stat.st_mode & 0o6000 } else { 0 };
+    if stat.st_mode & 0o7777 == meta.mode | stays {
+        return Ok(());
+    }
+    rustix::fs::fchmod(&fd, Mode::from_raw_mode(meta.mode | stays))
+}
+
+/// Sets a link's time.
+pub fn set_link_time(dir: impl AsFd, name: &[u8], mtime: Time) -> Result<(), Errno> {
+    rustix::fs::utimensat(dir, name, &timestamps(mtime), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+fn timestamps(mtime: Time) -> Timestamps {
+    let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+    Timestamps { last_access: omit, last_modification: Timespec { tv_sec: mtime.s, tv_nsec: mtime.ns.into() } }
+}

@@ -1,0 +1,70 @@
+//! The commits that are aborted.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use workspace::{Area, Change};
+
+use crate::common::{Home, set_mode, set_xattr};
+
+/// A workspace and an action on it.
+pub struct Case {
+    pub name: &'static str,
+    /// Makes the workspace.
+    pub make: fn(&Home),
+    /// Stages the action.
+    pub stage: fn(&mut Area, u64),
+}
+
+pub const CASES: &[Case] = &[
+    Case { name: "one_file_is_written", make: some_files, stage: one_file },
+    Case { name: "many_kinds_of_changes", make: some_files, stage: many_kinds },
+    Case { name: "a_tree_is_renamed", make: some_files, stage: renamed_tree },
+];
+
+fn some_files(home: &Home) {
+    home.write("a", "alpha\n");
+    home.write("b", "beta\n");
+    home.write("gone", "to be deleted\n");
+    home.write("large", &"0123456789abcdef".repeat(4096));
+    set_xattr(&home.path("b"), "user.color", b"blue");
+    set_mode(&home.path("gone"), 0o600);
+    fs::create_dir_all(home.path("dir/inner")).unwrap();
+    home.write("dir/one", "1\n");
+    home.write("dir/inner/two", "2\n");
+    symlink("../a", home.path("dir/link")).unwrap();
+    fs::hard_link(home.path("a"), home.path("dir/a-too")).unwrap();
+    set_mode(&home.path("dir/inner"), 0o555);
+}
+
+fn path(path: &str) -> Vec<u8> {
+    path.as_bytes().to_vec()
+}
+
+fn write(at: &str, text: &str) -> Change {
+    Change::Write { path: path(at), bytes: text.as_bytes().to_vec(), mode: None }
+}
+
+fn one_file(area: &mut Area, action: u64) {
+    area.stage_changes(action, &[write("b", "changed\n")]).unwrap();
+}
+
+fn many_kinds(area: &mut Area, action: u64) {
+    let changes = [
+        write("a", "changed under both names\n"),
+        write("b", "changed\n"),
+        write("large", "small\n"),
+        Change::Delete { path: path("gone") },
+        Change::Delete { path: path("dir/inner") },
+        Change::MakeDirectory { path: path("new") },
+        Change::MakeDirectory { path: path("new/deep") },
+        write("new/deep/file", "new\n"),
+        Change::Write { path: path("dir/one"), bytes: b"1\n".to_vec(), mode: Some(0o700) },
+    ];
+    area.stage_changes(action, &changes).unwrap();
+}
+
+fn renamed_tree(area: &mut Area, action: u64) {
+    let changes = [Change::Rename { from: path("dir"), to: path("moved") }, write("moved/one", "one\n")];
+    area.stage_changes(action, &changes).unwrap();
+}
