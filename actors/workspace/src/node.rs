@@ -98,6 +98,11 @@ pub fn mtime(stat: &Stat) -> Time {
     Time { s: stat.st_mtime, ns: stat.st_mtime_nsec as u32 }
 }
 
+/// The time of a node's last reading.
+pub fn atime(stat: &Stat) -> Time {
+    Time { s: stat.st_atime, ns: stat.st_atime_nsec as u32 }
+}
+
 /// Now, for directories whose new time nobody chose.
 pub fn now() -> Time {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -105,9 +105,8 @@ impl<'a> Planner<'a> {
 
     /// Plans one node and what is in it; whether its name changes in its directory.
     fn node(&mut self, spot: &Spot<'_>, want: &Want, inner: &[Entry<'_>]) -> Result<bool, StageError> {
-        let hash = !matches!(want, Want::Directory { .. });
         let found = match spot.place.old {
-            Some(old) => node::read(old, spot.name, spot.path, hash)?,
+            Some(old) => node::read(old, spot.name, spot.path, true)?,
             None => None,
         };
         let named = match want {

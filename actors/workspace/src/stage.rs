@@ -1,0 +1,144 @@
+//! A sandbox's layer becomes a staged action.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::AtFlags;
+use sha2::{Digest, Sha256};
+
+use crate::area::Area;
+use crate::beneath;
+use crate::content::{self, Extent};
+use crate::effects::{Effects, NodeKind};
+use crate::error::{At, StageError};
+use crate::layer::entries::{self, Entry, Kind};
+use crate::limits::{CHUNK_BYTES, Limits};
+use crate::links::{self, Group};
+use crate::node::{self, Image};
+use crate::plan::{Plan, Slot};
+use crate::planner::Planner;
+use crate::store::slot_name;
+use crate::want::{FileWant, TreePath, Want, Wants};
+
+impl Area {
+    /// Stages what [`crate::export`] wrote. The stream may be hostile; what is wrong with it is an error, and then nothing
+    /// is staged.
+    pub fn stage(&mut self, action: u64, layer: &mut impl Read) -> Result<Effects, StageError> {
+        let staged = self.begin(action)?;
+        let plan = self.plan_layer(&staged, layer);
+        self.end(action, plan)
+    }
+
+    fn plan_layer(&self, staged: &OwnedFd, layer: &mut impl Read) -> Result<Plan, StageError> {
+        let mut intake = Intake::new(staged, &self.limits);
+        entries::read(layer, &self.limits, |entry, data| intake.take(entry, data))?;
+        let Intake { mut wants, groups, mut next, .. } = intake;
+        links::resolve(&self.workspace, staged, &mut wants, groups, &mut next)?;
+        Planner::new(&self.workspace, staged, &self.limits, next).plan(&wants)
+    }
+}
+
+/// Takes a layer's entries in.
+struct Intake<'a> {
+    staged: &'a OwnedFd,
+    limits: &'a Limits,
+    wants: Wants,
+    /// Files of the layer, by the first path of each.
+    groups: BTreeMap<Vec<u8>, Group>,
+    next: Slot,
+    lengths: u64,
+    bytes: u64,
+}
+
+impl<'a> Intake<'a> {
+    fn new(staged: &'a OwnedFd, limits: &'a Limits) -> Intake<'a> {
+        Intake { staged, limits, wants: Wants::new(), groups: BTreeMap::new(), next: 0, lengths: 0, bytes: 0 }
+    }
+
+    fn take(&mut self, entry: Entry, data: &mut dyn Read) -> Result<(), StageError> {
+        let Entry { path, kind, meta } = entry;
+        let refuse = |why: &str| StageError::Layer { path: path.clone(), why: why.to_owned() };
+        let above = TreePath(beneath::split(&path).0.to_vec());
+        if !above.0.is_empty() && !matches!(self.wants.get(&above), Some(Want::Directory { .. })) {
+            return Err(refuse("its directory does not come before it"));
+        }
+        if self.wants.contains_key(&TreePath(path.clone())) {
+            return Err(refuse("it comes twice"));
+        }
+        let want = match kind {
+            Kind::Whiteout => Want::Absent,
+            Kind::Directory { opaque } => Want::Directory { meta: Some(meta), opaque },
+            Kind::Symlink { target } => Want::Symlink { target, mtime: meta.mtime },
+            Kind::Link { to } => {
+                let group = self.groups.get_mut(&to).ok_or_else(|| refuse("it is a link to nothing before it"))?;
+                group.paths.push(path.clone());
+                let Some(Want::File(first)) = self.wants.get(&TreePath(to)).cloned() else {
+                    return Err(refuse("it is a link to what is no file"));
+                };
+                let slot = self.slot();
+                let names = (slot_name(first.slot), slot_name(slot));
+                rustix::fs::linkat(self.staged, names.0, self.staged, names.1, AtFlags::empty()).at("link", &path)?;
+                Want::File(FileWant { slot, ..first })
+            }
+            Kind::File { length, runs, atime, origin } => {
+                self.account(&path, length, &runs)?;
+                let slot = self.slot();
+                let name = slot_name(slot);
+                let file = beneath::create(self.staged, name.as_bytes()).at("stage", &path)?;
+                let digest = fill(&file, length, &runs, data, &path)?;
+                node::set_meta(&file, &meta).at("stage", &path)?;
+                let image = Image { kind: NodeKind::File, bytes: length, digest, links: 1, ..Image::directory(&meta) };
+                self.groups.insert(path.clone(), Group { paths: vec![path.clone()], atime, origin });
+                Want::File(FileWant { slot, image, stays: false, relink: false })
+            }
+        };
+        self.wants.insert(TreePath(path), want);
+        Ok(())
+    }
+
+    fn slot(&mut self) -> Slot {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn account(&mut self, path: &[u8], length: u64, runs: &[Extent]) -> Result<(), StageError> {
+        let over = |what, limit| StageError::Limit { what, path: path.to_vec(), limit };
+        self.lengths = self.lengths.saturating_add(length);
+        self.bytes = self.bytes.saturating_add(runs.iter().map(|run| run.bytes).sum());
+        if self.lengths > self.limits.length_bytes_max {
+            return Err(over("bytes of all files, holes included,", self.limits.length_bytes_max));
+        }
+        if self.bytes > self.limits.layer_bytes_max {
+            return Err(over("bytes of a layer", self.limits.layer_bytes_max));
+        }
+        Ok(())
+    }
+}
+
+/// Writes an entry's data where it belongs. The digest of the whole file.
+fn fill(file: &File, length: u64, runs: &[Extent], data: &mut dyn Read, path: &[u8]) -> Result<[u8; 32], StageError> {
+    let cut = |error: std::io::Error| StageError::Layer { path: path.to_vec(), why: error.to_string() };
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; CHUNK_BYTES.min(usize::try_from(length).unwrap_or(CHUNK_BYTES))];
+    let mut at = 0;
+    for run in runs {
+        content::zeros(run.offset - at, |zeros| hash.update(zeros));
+        at = run.offset;
+        let end = run.offset + run.bytes;
+        while at < end {
+            let piece = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            data.read_exact(&mut buffer[..piece]).map_err(cut)?;
+            hash.update(&buffer[..piece]);
+            file.write_all_at(&buffer[..piece], at).at("stage", path)?;
+            at += piece as u64;
+        }
+    }
+    content::zeros(length - at, |zeros| hash.update(zeros));
+    if runs.last().is_none_or(|run| run.offset + run.bytes < length) {
+        file.set_len(length).at("stage", path)?;
+    }
+    Ok(hash.finalize().into())
+}
