@@ -8,6 +8,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::effects::Effects;
 use crate::error::{AreaError, At, StageError};
+use crate::kept_links::KeptLinks;
 use crate::limits::Limits;
 use crate::plan::Plan;
 use crate::point::Point;
@@ -33,6 +34,8 @@ pub struct Area {
     pub(crate) hook: Option<Hook>,
     /// What the undo store takes on disk.
     pub(crate) undo_bytes: u64,
+    /// Names that the undo store has of files which other names have in the workspace.
+    pub(crate) kept_links: KeptLinks,
 }
 
 /// What the store knows of an action without opening its record.
@@ -112,9 +115,11 @@ impl Area {
             torn: None,
             hook,
             undo_bytes: 0,
+            kept_links: KeptLinks::default(),
         };
         let recovered = area.recover()?;
         area.undo_bytes = keep::total_bytes(&area.store)?;
+        area.kept_links = KeptLinks::find(&area.store)?;
         area.expire(None)?;
         Ok((area, recovered))
     }

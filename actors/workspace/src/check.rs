@@ -82,8 +82,10 @@ impl<'a, 'k> Checker<'a, 'k> {
             }
         }
         for (path, image) in &plan.relied_on {
-            match self.read(path)? {
-                Seen::Node(found) if found.image.inode == image.inode => {}
+            // A file that the action changes itself was compared already.
+            let hash = !old.contains(&path[..]);
+            match self.read(path, hash)? {
+                Seen::Node(found) if found.image.inode == image.inode && (!hash || found.image.is_like(image)) => {}
                 Seen::Node(_) | Seen::Other => self.conflict(path, ConflictKind::Changed),
                 Seen::Nothing => self.conflict(path, ConflictKind::Vanished),
             }
@@ -93,7 +95,7 @@ impl<'a, 'k> Checker<'a, 'k> {
 
     /// What was there must be there still. A directory that goes must have nothing in it but what goes with it.
     fn existing(&mut self, delta: &Delta, before: &Image, goes: Option<&BTreeSet<&[u8]>>) -> Result<(), CommitError> {
-        let mut found = match self.read(&delta.path)? {
+        let mut found = match self.read(&delta.path, false)? {
             Seen::Node(found) => found,
             Seen::Other => {
                 self.conflict(&delta.path, ConflictKind::Changed);
@@ -119,7 +121,7 @@ impl<'a, 'k> Checker<'a, 'k> {
         let mut content = Content::Nothing;
         if let (NodeKind::File, NodeKind::File, Some(fd)) = (before.kind, found.image.kind, &found.fd) {
             let file = File::from(rustix::io::dup(fd).at("open", &delta.path)?);
-            let only_meta = delta.after.as_ref().is_some_and(|after| before.same_content(after));
+            let only_meta = delta.in_place && delta.after.as_ref().is_some_and(|after| before.same_content(after));
             found.image.digest = match self.keeper.as_deref_mut() {
                 Some(keeper) if found.image.bytes == before.bytes && !only_meta => {
                     let (digest, kept) = keeper.keep(&file, &before.digest)?;
@@ -174,15 +176,15 @@ impl<'a, 'k> Checker<'a, 'k> {
         self.conflicts.push(Conflict { path: path.to_vec(), kind });
     }
 
-    /// Looks at a path without reading its content.
-    fn read(&mut self, path: &[u8]) -> Result<Seen, CommitError> {
+    /// Looks at a path; a file's content is read with `hash` only.
+    fn read(&mut self, path: &[u8], hash: bool) -> Result<Seen, CommitError> {
         let (above, name) = beneath::split(path);
         let dir = match self.parent(above) {
             Ok(dir) => dir,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Seen::Nothing),
             Err(errno) => return Err(Failed::new("open", above, errno).into()),
         };
-        match node::read(dir, name, path, false) {
+        match node::read(dir, name, path, hash) {
             Ok(Some(found)) => Ok(Seen::Node(found)),
             Ok(None) => Ok(Seen::Nothing),
             Err(StageError::Io(failed)) if !matches!(failed.errno, Errno::STALE | Errno::NOENT) => Err(failed.into()),

@@ -14,11 +14,12 @@ use crate::check::Checker;
 use crate::content;
 use crate::error::{AreaError, At, CommitError, Conflict, ConflictKind, Failed};
 use crate::keep::{self, Keeper, RECORD};
+use crate::kept_links::KeptLinks;
 use crate::limits::SYNC_ONE_BY_ONE_MAX;
 use crate::node;
 use crate::plan::{Op, Plan};
 use crate::point::Point;
-use crate::record::{self, Line};
+use crate::record::{self, Kept, Line};
 use crate::store::{remove_file, rename_new, slot_name};
 
 /// What a commit came to.
@@ -69,8 +70,17 @@ impl Area {
             true => Some(Keeper::begin(&self.store, action)?),
             false => None,
         };
-        let checked = Checker::new(&self.workspace, keeper.as_mut()).check(plan)?;
+        let mut checked = Checker::new(&self.workspace, keeper.as_mut()).check(plan)?;
+        if KeptLinks::changed(&self.store, plan).unwrap_or(true) {
+            let paths =
+                checked.kept.iter().filter(|kept| kept.delta.after.as_ref().is_some_and(|after| after.links > 1));
+            let conflict = |kept: &Kept| Conflict { path: kept.delta.path.clone(), kind: ConflictKind::Changed };
+            return Err(CommitError::Conflict(paths.map(conflict).collect()));
+        }
         back_up(plan, staged)?;
+        if let Some(keeper) = &keeper {
+            self.kept_links.keep(action, plan, &mut checked.kept, &self.workspace, keeper.dir())?;
+        }
         let mut files: Vec<File> = Vec::new();
         let mut bytes = 0;
         if let Some(keeper) = &mut keeper {
@@ -120,6 +130,7 @@ impl Area {
         remove_file(&self.store.journal, name.as_bytes())?;
         remove_file(&self.store.actions, name.as_bytes())?;
         keep::forget(&self.store, action)?;
+        self.kept_links.forget(action);
         self.undo_bytes = keep::total_bytes(&self.store)?;
         Ok(())
     }
@@ -196,6 +207,7 @@ impl Area {
         remove_file(&self.store.journal, name.as_bytes())?;
         self.point(Point::Closed);
         beneath::remove_tree(&self.store.staging, name.as_bytes())?;
+        self.kept_links.drop_last(&self.store)?;
         self.point(Point::Cleaned);
         Ok(())
     }

@@ -42,6 +42,7 @@ impl Area {
     fn forget_undo(&mut self, action: u64) -> Result<(), AreaError> {
         let freed = keep::forget(&self.store, action)?;
         self.undo_bytes = self.undo_bytes.saturating_sub(freed);
+        self.kept_links.forget(action);
         if let Some(known) = self.known.get_mut(&action) {
             known.kept = false;
         }

@@ -18,6 +18,11 @@ use crate::store::{Store, made_dir, remove_file, rename_new};
 /// The file with an undo's record, in the action's directory.
 pub const RECORD: &str = "record";
 
+/// In the action's directory: one more name of an old file whose other names stayed in the workspace.
+pub fn link_name(number: u64) -> String {
+    format!("link-{number}")
+}
+
 /// A sealed content's name in its own header: its name in the store says which it is, and the digest is checked.
 pub const CONTENT: &[u8] = b"content";
 

@@ -24,6 +24,8 @@ pub struct Plan {
     pub touched: Vec<Touched>,
     /// Files that staging has linked to: they must be the same still.
     pub relied_on: Vec<(Vec<u8>, Image)>,
+    /// The same of names that the undo store has, in the directory of the action that this one takes back.
+    pub relied_links: Vec<(u64, Image)>,
     /// As shown.
     pub effects: Effects,
     /// The first slot that is free.

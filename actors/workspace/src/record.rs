@@ -29,6 +29,8 @@ pub enum Line {
     Touched(Touched),
     /// A file that staging linked to.
     ReliedOn(Vec<u8>, Image),
+    /// The same of a name that the undo store has.
+    ReliedLink(u64, Image),
     /// What an undo needs of a node.
     Kept(Kept),
 }
@@ -119,6 +121,7 @@ pub fn plan_lines(plan: &Plan) -> impl Iterator<Item = Line> {
         .chain(plan.deltas.iter().cloned().map(Line::Delta))
         .chain(redo_lines(plan))
         .chain(plan.relied_on.iter().cloned().map(|(path, image)| Line::ReliedOn(path, image)))
+        .chain(plan.relied_links.iter().cloned().map(|(number, image)| Line::ReliedLink(number, image)))
 }
 
 /// The lines that a commit needs to be finished or taken back.
@@ -142,6 +145,7 @@ pub fn collect(plan: &mut Plan, line: Line, other: &mut Vec<Line>) {
         Line::Step(step) => plan.steps.push(step),
         Line::Touched(touched) => plan.touched.push(touched),
         Line::ReliedOn(path, image) => plan.relied_on.push((path, image)),
+        Line::ReliedLink(number, image) => plan.relied_links.push((number, image)),
         line @ (Line::Note(_) | Line::Kept(_)) => other.push(line),
     }
 }

@@ -1,0 +1,231 @@
+//! The inverse of a committed action, staged as an action of its own: so an undo is shown, committed and undone as any
+//! other.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::AtFlags;
+use rustix::io::Errno;
+
+use crate::area::{Area, State, undo_name};
+use crate::beneath;
+use crate::check::Checker;
+use crate::effects::{Effects, NodeKind};
+use crate::error::{AreaError, At, CommitError, Conflict, Failed, StageError, UndoError};
+use crate::keep::{CONTENT, RECORD, link_name};
+use crate::limits::CHUNK_BYTES;
+use crate::node::{self, Image};
+use crate::plan::{Delta, Plan, Slot, Touched};
+use crate::planner::Planner;
+use crate::record::{Content, Kept, Line};
+use crate::store::{Store, slot_name};
+use crate::want::{FileWant, TreePath, Want, Wants, add_parents};
+
+/// What an undo would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Undo {
+    /// As shown; empty with conflicts.
+    pub effects: Effects,
+    /// What was changed since. With any, nothing is staged.
+    pub conflicts: Vec<Conflict>,
+}
+
+impl Area {
+    /// Stages the inverse of a committed action as action `as_action`, to be committed as any other. Actions are taken
+    /// back in any order, as long as what they changed is what they left.
+    pub fn stage_undo(&mut self, action: u64, as_action: u64) -> Result<Undo, UndoError> {
+        self.whole()?;
+        let state = self.state(action);
+        if state != (State::Committed { undoable: true }) {
+            return Err(UndoError::NotUndoable { action, state });
+        }
+        let (kept, touched) = self.read_kept(action)?;
+        let staged = self.begin(as_action)?;
+        let conflicts = match self.changed_since(&kept) {
+            Ok(conflicts) => conflicts,
+            Err(error) => return Err(self.give_up(as_action, error.into())),
+        };
+        if !conflicts.is_empty() {
+            beneath::remove_tree(&self.store.staging, as_action.to_string().as_bytes())?;
+            return Ok(Undo { effects: Effects::default(), conflicts });
+        }
+        let plan = self.plan_undo(action, &staged, kept, &touched);
+        Ok(Undo { effects: self.end(as_action, plan)?, conflicts })
+    }
+
+    fn give_up(&self, action: u64, error: StageError) -> UndoError {
+        // The first error is the one to tell; what could not be removed now is removed at the next `open`.
+        let _ = beneath::remove_tree(&self.store.staging, action.to_string().as_bytes());
+        error.into()
+    }
+
+    fn read_kept(&self, action: u64) -> Result<(Vec<Kept>, Vec<Touched>), AreaError> {
+        let name = action.to_string();
+        let dir = beneath::open_dir(&self.store.undo, name.as_bytes()).at("open", name.as_bytes())?;
+        let (mut kept, mut touched) = (Vec::new(), Vec::new());
+        let found = self.store.read(dir, RECORD, &undo_name(action), |line| match line {
+            Line::Kept(one) => kept.push(one),
+            Line::Touched(one) => touched.push(one),
+            _ => {}
+        })?;
+        let missing = || AreaError::Damaged { what: undo_name(action), why: "there is none".to_owned() };
+        found.ok_or_else(missing).map(|()| (kept, touched))
+    }
+
+    /// What is not what the action left.
+    fn changed_since(&self, kept: &[Kept]) -> Result<Vec<Conflict>, Failed> {
+        let inverse = |kept: &Kept| Delta {
+            path: kept.delta.path.clone(),
+            before: kept.delta.after.clone(),
+            after: kept.delta.before.clone(),
+            in_place: false,
+        };
+        let plan = Plan { deltas: kept.iter().map(inverse).collect(), ..Plan::default() };
+        match Checker::new(&self.workspace, None).check(&plan) {
+            Ok(_) => Ok(Vec::new()),
+            Err(CommitError::Conflict(conflicts)) => Ok(conflicts),
+            Err(CommitError::Io(failed)) => Err(failed),
+            Err(other) => Err(Failed { step: "compare", object: other.to_string(), errno: Errno::IO }),
+        }
+    }
+
+    fn plan_undo(
+        &self,
+        action: u64,
+        staged: &OwnedFd,
+        kept: Vec<Kept>,
+        touched: &[Touched],
+    ) -> Result<Plan, StageError> {
+        let name = action.to_string();
+        let dir = beneath::open_dir(&self.store.undo, name.as_bytes()).at("open", name.as_bytes())?;
+        let mut restore =
+            Restore { store: &self.store, dir, staged, next: 0, files: BTreeMap::new(), relied: Vec::new() };
+        let mut wants = Wants::new();
+        for one in kept {
+            let path = TreePath(one.delta.path.clone());
+            wants.insert(path, restore.want(one)?);
+        }
+        add_parents(&mut wants);
+        let mut planner = Planner::new(&self.workspace, staged, &self.limits, restore.next);
+        for directory in touched {
+            // Nobody has changed it since, so it gets the time back that it had before the action.
+            if let (Some(before), Ok(dir)) = (&directory.before, beneath::open_dir(&self.workspace, &directory.path))
+                && rustix::fs::fstat(dir).is_ok_and(|stat| node::mtime(&stat) == directory.after.mtime)
+            {
+                planner.times.insert(directory.path.clone(), before.mtime);
+            }
+        }
+        Ok(Plan { undo_of: Some(action), relied_links: restore.relied, ..planner.plan(&wants)? })
+    }
+}
+
+/// Makes old nodes again.
+struct Restore<'a> {
+    store: &'a Store,
+    /// The action's directory in the undo store.
+    dir: OwnedFd,
+    staged: &'a OwnedFd,
+    next: Slot,
+    /// The first slot of each file that had several names, by the inode number it had.
+    files: BTreeMap<u64, Slot>,
+    /// Names of the undo store that slots are names of, too.
+    relied: Vec<(u64, Image)>,
+}
+
+impl Restore<'_> {
+    fn want(&mut self, kept: Kept) -> Result<Want, StageError> {
+        let Kept { delta, content, link } = kept;
+        let Some(before) = delta.before else { return Ok(Want::Absent) };
+        Ok(match before.kind {
+            NodeKind::Directory => Want::Directory { meta: Some(before.meta), opaque: false },
+            NodeKind::Symlink => Want::Symlink { target: before.target, mtime: before.meta.mtime },
+            NodeKind::File => {
+                let slot = self.next;
+                self.next += 1;
+                // Where nothing but permissions was changed, the content is where it was.
+                let only_meta = delta.in_place && delta.after.is_some_and(|after| after.same_content(&before));
+                let mut relink = false;
+                if !only_meta {
+                    relink = self.file(slot, &delta.path, &before, &content, link)? && !delta.in_place;
+                }
+                Want::File(FileWant { slot, image: before, stays: delta.in_place, relink })
+            }
+        })
+    }
+
+    /// Puts a file into a slot; whether it is one of several names.
+    fn file(
+        &mut self,
+        slot: Slot,
+        path: &[u8],
+        image: &Image,
+        content: &Content,
+        link: Option<u64>,
+    ) -> Result<bool, StageError> {
+        if let Some(first) = self.files.get(&image.inode) {
+            let names = (slot_name(*first), slot_name(slot));
+            rustix::fs::linkat(self.staged, names.0, self.staged, names.1, AtFlags::empty()).at("link", path)?;
+            return Ok(true);
+        }
+        let name = slot_name(slot);
+        let mut linked = false;
+        if let Some(number) = link {
+            linked = self.link(&link_name(number), &name, image)?;
+            self.relied.extend(linked.then(|| (number, image.clone())));
+        }
+        if !linked {
+            let file = beneath::create(self.staged, name.as_bytes()).at("restore", path)?;
+            match content {
+                Content::Nothing => {}
+                Content::Inline(bytes) => file.write_all_at(bytes, 0).at("restore", path)?,
+                Content::Stored => read_stored(self.store, &image.digest, &file).at("restore", path)?,
+            }
+            node::set_meta(&file, &image.meta).at("restore", path)?;
+        }
+        if image.links > 1 {
+            self.files.insert(image.inode, slot);
+        }
+        Ok(linked)
+    }
+
+    /// The file itself, if its other names have not changed it since.
+    fn link(&self, link: &str, slot: &str, image: &Image) -> Result<bool, StageError> {
+        let found = node::read(&self.dir, link.as_bytes(), link.as_bytes(), true)?;
+        if found.is_none_or(|found| !found.image.is_like(image) || found.image.meta.xattrs != image.meta.xattrs) {
+            return Ok(false);
+        }
+        rustix::fs::linkat(&self.dir, link, self.staged, slot, AtFlags::empty()).at("link", link.as_bytes())?;
+        Ok(true)
+    }
+}
+
+/// Writes a kept content back into an empty file.
+fn read_stored(store: &Store, digest: &[u8; 32], to: &File) -> io::Result<()> {
+    let name = store.sealer.name(digest);
+    let file = beneath::open_read(&store.contents, name.as_bytes())?;
+    let mut reader = store.sealer.reader(CONTENT, BufReader::new(file))?;
+    let (mut at, mut buffer) = (0_u64, vec![0; CHUNK_BYTES]);
+    loop {
+        let mut kind = [0];
+        if reader.read(&mut kind)? == 0 {
+            return to.set_len(at);
+        }
+        let mut length = [0; 8];
+        reader.read_exact(&mut length)?;
+        let mut left = u64::from_le_bytes(length);
+        if kind == [0] {
+            at = at.checked_add(left).ok_or_else(|| io::Error::other("a hole beyond any file"))?;
+            continue;
+        }
+        while left > 0 {
+            let piece = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            reader.read_exact(&mut buffer[..piece])?;
+            to.write_all_at(&buffer[..piece], at)?;
+            at += piece as u64;
+            left -= piece as u64;
+        }
+    }
+}
