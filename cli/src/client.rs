@@ -40,7 +40,7 @@ impl Broken {
 
 /// What came over a connection, or from the keyboard.
 enum Event {
-    Message(ToClient),
+    Message(Box<ToClient>),
     Interrupt,
 }
 
@@ -74,7 +74,7 @@ impl Connection {
 
     fn next(&mut self, interrupts: &Interrupts) -> Result<Event, Broken> {
         match self.next_frame(interrupts, None)? {
-            Some(Frame::Body(message)) => Ok(Event::Message(message)),
+            Some(Frame::Body(message)) => Ok(Event::Message(Box::new(message))),
             Some(Frame::Hello { .. } | Frame::Probe { .. } | Frame::Probed { .. }) => {
                 Err(Broken::Stranger("it sent what is not permitted here".to_owned()))
             }
@@ -188,14 +188,14 @@ impl Service {
         }
         loop {
             match connection.next(&self.interrupts)? {
-                Event::Message(ToClient::Failed { reason, refused }) => {
-                    return Ok(Err(CliError::Gate { reason, refused }));
-                }
-                Event::Message(message) => {
-                    if let Some(answer) = see(message) {
-                        return Ok(Ok(answer));
+                Event::Message(message) => match *message {
+                    ToClient::Failed { reason, refused } => return Ok(Err(CliError::Gate { reason, refused })),
+                    message => {
+                        if let Some(answer) = see(message) {
+                            return Ok(Ok(answer));
+                        }
                     }
-                }
+                },
                 Event::Interrupt if *cancelled => return Ok(Err(CliError::Stopped)),
                 Event::Interrupt => {
                     *cancelled = true;

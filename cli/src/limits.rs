@@ -16,5 +16,7 @@ pub const FOLLOW_PAUSE_MS: u64 = 500;
 pub const LOG_ENTRIES: u32 = 500;
 /// Text is wrapped at the terminal's width, at most this, columns.
 pub const WRAP_COLUMNS: usize = 100;
+/// Changes of an action that are shown to a person.
+pub const EFFECTS_SHOWN: usize = 50;
 /// Arguments of a call that are shown inline, characters.
 pub const ARGUMENTS_SHOWN: usize = 160;

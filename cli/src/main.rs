@@ -9,6 +9,7 @@ mod chat;
 mod client;
 mod date;
 mod doctor;
+mod effects;
 mod error;
 mod interrupt;
 mod limits;

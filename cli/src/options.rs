@@ -31,6 +31,8 @@ enum Command {
     Ask(ask::AskArgs),
     /// One tool call without a model, through the same gate.
     Tool(tool::ToolArgs),
+    /// Take back what an action changed.
+    Undo(tool::UndoArgs),
     /// Processes, restarts, uptime, memory; exit status 0 when all is ready.
     Status,
     /// The audit log: its newest entries, and whether it is intact.
@@ -51,6 +53,7 @@ impl Options {
             Command::Chat(args) => chat::run(root, json, args),
             Command::Ask(args) => ask::run(root, json, args),
             Command::Tool(args) => tool::run(root, json, args),
+            Command::Undo(args) => tool::undo(root, json, args),
             Command::Status => status::run(root, json),
             Command::Log(args) => log::run(root, json, args),
             Command::Audit(args) => audit::run(root, json, args),

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use schema::edge::local::{FromClient, ToClient};
+use schema::effects::Standing;
 use schema::limits::{ARGUMENTS_BYTES, KEY_BYTES, NAME_BYTES};
 use schema::tool::{Decision, Ended, Risk, ToolCall, ToolOutcome, Verdict};
 use serde::Serialize;
 
 use crate::arguments::{Given, from_json, from_pairs, given};
 use crate::client::{Service, unique_id};
+use crate::effects::{self, Shown};
 use crate::error::{CliError, WAITS, finish};
 use crate::interrupt::whole_input;
 use crate::screen::{self, Screen};
@@ -38,6 +40,28 @@ pub struct ToolArgs {
     arguments: Vec<String>,
 }
 
+/// Options of `chela undo`.
+#[derive(clap::Args, Debug)]
+pub struct UndoArgs {
+    /// On whose behalf; needs that principal's consent or root.
+    #[arg(long = "as", value_name = "PRINCIPAL")]
+    principal: Option<String>,
+    /// Number of the action.
+    action: u64,
+}
+
+/// Takes an action back: an action like any other. Status as [`run`]'s.
+pub fn undo(root: &Path, json: bool, args: &UndoArgs) -> ExitCode {
+    let call = ToolArgs {
+        principal: args.principal.clone(),
+        key: None,
+        label: None,
+        name: "undo".to_owned(),
+        arguments: vec![format!("{{\"action\":{}}}", args.action)],
+    };
+    finish("undo", json, tool(root, json, &call))
+}
+
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -49,7 +73,7 @@ struct Report<'a> {
     risk: Risk,
     /// What a person may do about a call that was not allowed.
     remedy: &'a str,
-    effects: Effects,
+    effects: Shown<'a>,
     /// Whether what it changed stands; null when nobody knows.
     committed: Option<bool>,
     /// Exit status, 128 and the signal's number for a killed command, null when there is none.
@@ -59,15 +83,6 @@ struct Report<'a> {
     stdout: String,
     stderr: String,
     ms: u32,
-}
-
-/// What it did to files and whom it tried to reach; told once calls are rehearsed.
-#[derive(Serialize, Default)]
-struct Effects {
-    created: Vec<String>,
-    changed: Vec<String>,
-    deleted: Vec<String>,
-    hosts: Vec<String>,
 }
 
 struct Answered {
@@ -177,6 +192,7 @@ fn show(answered: &Answered, screen: &mut Screen) {
     if let Some(how) = unusual(outcome.ended) {
         eprintln!("chela tool: {how}");
     }
+    effects::show(screen, answered.action, outcome);
 }
 
 fn unusual(ended: Ended) -> Option<String> {
@@ -189,6 +205,16 @@ fn unusual(ended: Ended) -> Option<String> {
         Ended::Failed => Some("could not be carried out".to_owned()),
         Ended::Unknown => Some("what it did is unknown, and it is not repeated: look before you ask again".to_owned()),
     }
+}
+
+/// How it ended, and why what it changes is not real.
+fn note(outcome: &ToolOutcome) -> Option<String> {
+    let discarded = match &outcome.standing {
+        Standing::Discarded { reason } => Some(format!("nothing was changed: {reason}")),
+        Standing::Nothing | Standing::Staged | Standing::Committed => None,
+    };
+    let notes: Vec<String> = unusual(outcome.ended).into_iter().chain(discarded).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 fn report(answered: &Answered) -> Report<'_> {
@@ -204,22 +230,22 @@ fn report(answered: &Answered) -> Report<'_> {
         rule: &decision.rule,
         risk: decision.risk,
         remedy: &decision.remedy,
-        effects: Effects::default(),
-        committed: outcome.map_or(Some(false), |o| committed(o.ended)),
+        effects: Shown::of(outcome.map(|o| &o.effects)),
+        committed: outcome.map_or(Some(false), committed),
         exit_code: outcome.and_then(|o| exit_code(o.ended)),
-        note: outcome.and_then(|o| unusual(o.ended)),
+        note: outcome.and_then(note),
         stdout: text(|o| &o.stdout),
         stderr: text(|o| &o.stderr),
         ms: outcome.map_or(0, |o| o.ms),
     }
 }
 
-/// Calls are carried out in the workspace itself so far: what one did before it ended stands.
-fn committed(ended: Ended) -> Option<bool> {
-    match ended {
-        Ended::Exited { .. } | Ended::Signalled { .. } | Ended::TimedOut | Ended::Cancelled => Some(true),
-        Ended::Failed => Some(false),
-        Ended::Unknown => None,
+/// What a call changes is committed wholly or not at all.
+fn committed(outcome: &ToolOutcome) -> Option<bool> {
+    match (&outcome.standing, outcome.ended) {
+        (_, Ended::Unknown) => None,
+        (Standing::Committed, _) => Some(true),
+        (Standing::Nothing | Standing::Staged | Standing::Discarded { .. }, _) => Some(false),
     }
 }
 
@@ -234,7 +260,11 @@ fn exit_code(ended: Ended) -> Option<i32> {
 fn status(answered: &Answered) -> ExitCode {
     match (answered.decision.verdict, answered.outcome.as_ref().map(|o| o.ended)) {
         (Verdict::Asked, _) => ExitCode::from(WAITS),
-        (Verdict::Allowed, Some(Ended::Exited { code: 0 })) => ExitCode::SUCCESS,
+        (Verdict::Allowed, Some(Ended::Exited { code: 0 })) if !was_discarded(answered) => ExitCode::SUCCESS,
         (Verdict::Allowed | Verdict::Refused, _) => ExitCode::FAILURE,
     }
+}
+
+fn was_discarded(answered: &Answered) -> bool {
+    answered.outcome.as_ref().is_some_and(|o| matches!(o.standing, Standing::Discarded { .. }))
 }

@@ -1,19 +1,23 @@
 //! One action: what it takes, its sandbox's output as it comes, its limits, and what came of it.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use schema::effects::{Effects, Standing};
 use schema::limits::OUTPUT_KEPT_BYTES;
 use schema::tool::{Admitted, Ended, ToolOutcome};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
+use workspace::{Area, State};
 
+use crate::area;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{empty, failed};
 use crate::limits::{FILE_OPERATION_MS, OUTPUT_CHUNK_BYTES, PAYLOAD_BYTES, REST_OF_OUTPUT_MS, TIMEOUT_MAX_MS};
-use crate::pipe::Pipe;
+use crate::pipe::{Patient, Pipe};
 use crate::record::{Ask, End, Operation};
 use crate::tail::Tail;
 
@@ -37,6 +41,7 @@ impl Job {
             Admitted::ReadFile { path } => (Operation::ReadFile, path, String::new(), FILE_OPERATION_MS),
             Admitted::WriteFile { path, content } => (Operation::WriteFile, path, content, FILE_OPERATION_MS),
             Admitted::ListFiles { path } => (Operation::ListFiles, path, String::new(), FILE_OPERATION_MS),
+            Admitted::Undo { .. } => return Err("nothing of an undo runs in a sandbox".to_owned()),
         };
         if payload.len() > PAYLOAD_BYTES {
             return Err(format!(
@@ -51,21 +56,26 @@ impl Job {
     }
 }
 
-/// Carries out `call` in a fresh sandbox. `stream` is called with each piece of output (true: standard error).
+/// Rehearses `call`, in a fresh sandbox but for an undo. `stream` is called with each piece of output (true: standard
+/// error). What it changes is staged in `area`.
 ///
 /// # Errors
 /// When the maker is gone: nothing can be said of the action then.
 pub async fn carry_out(
     hands: &Hands,
+    area: &RefCell<Area>,
     action: u64,
     call: Admitted,
     cancel: &Notify,
     stream: impl Fn(bool, &[u8]),
 ) -> Result<ToolOutcome, HandsError> {
     let started = Instant::now();
-    let mut outcome = match Job::of(call) {
-        Ok(job) => sandboxed(hands, action, job, cancel, stream).await?,
-        Err(why) => failed(&why),
+    let mut outcome = match call {
+        Admitted::Undo { action: of } => area::stage_undo(&mut area.borrow_mut(), action, of),
+        call => match Job::of(call) {
+            Ok(job) => sandboxed(hands, area, action, job, cancel, stream).await?,
+            Err(why) => failed(&why),
+        },
     };
     outcome.ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     Ok(outcome)
@@ -73,6 +83,7 @@ pub async fn carry_out(
 
 async fn sandboxed(
     hands: &Hands,
+    area: &RefCell<Area>,
     action: u64,
     job: Job,
     cancel: &Notify,
@@ -88,7 +99,7 @@ async fn sandboxed(
         payload_bytes: u32::try_from(job.payload.len()).unwrap_or(u32::MAX),
         cpu_s: job.timeout_ms.div_ceil(1000) + 1,
     };
-    let end = hands.run(action, ask, [&theirs.payload, &theirs.stdout, &theirs.stderr]).await?;
+    let end = hands.run(action, ask, [&theirs.payload, &theirs.stdout, &theirs.stderr, &theirs.layer]).await?;
     drop(theirs);
     let limit = Duration::from_millis(u64::from(job.timeout_ms));
     let mut watch = Watch {
@@ -97,11 +108,45 @@ async fn sandboxed(
         stream,
         stdout: Output::new(pipes.stdout, false),
         stderr: Output::new(pipes.stderr, true),
+        layer: Layer { pipe: pipes.layer, area, action, due: job.operation.changes(), staged: None },
     };
     let feed = feed(pipes.payload, &job.payload, &job.content);
     let (end, stopped) = watch.until_end(end, feed, limit, cancel).await?;
     watch.rest().await;
-    Ok(outcome(job.operation, end, stopped, watch.stdout, watch.stderr))
+    if matches!(end, End::Exited(_) | End::Signalled(_)) {
+        watch.layer.stage();
+    }
+    let staged = watch.layer.staged.take();
+    let outcome = outcome(job.operation, end, stopped, watch.stdout, watch.stderr);
+    Ok(match (end, staged) {
+        (End::Exited(_) | End::Signalled(_), Some(Ok(effects))) => with_effects(outcome, effects),
+        (End::Exited(_) | End::Signalled(_), Some(Err(why))) => unstaged(outcome, &why),
+        // A sandbox that was killed handed out nothing, or not all of it.
+        (End::Killed | End::Failed(_), Some(_)) | (_, None) => forgotten(area, action, outcome),
+    })
+}
+
+fn with_effects(outcome: ToolOutcome, effects: Effects) -> ToolOutcome {
+    let standing = if effects.is_empty() { Standing::Nothing } else { Standing::Staged };
+    ToolOutcome { effects, standing, ..outcome }
+}
+
+/// It ran, but what it changed can't be committed: nothing of it is.
+fn unstaged(mut outcome: ToolOutcome, why: &str) -> ToolOutcome {
+    outcome.stderr.extend_from_slice(format!("{why}\n").as_bytes());
+    outcome.standing = Standing::Discarded { reason: why.to_owned() };
+    outcome.ended = Ended::Failed;
+    outcome
+}
+
+fn forgotten(area: &RefCell<Area>, action: u64, outcome: ToolOutcome) -> ToolOutcome {
+    let mut area = area.borrow_mut();
+    if area.state(action) == State::Staged
+        && let Err(error) = area.discard(action)
+    {
+        tracing::error!("action {action}: {error}");
+    }
+    outcome
 }
 
 /// The executor's ends.
@@ -109,6 +154,7 @@ struct Pipes {
     payload: Pipe,
     stdout: Pipe,
     stderr: Pipe,
+    layer: Pipe,
 }
 
 /// The sandbox's ends.
@@ -116,6 +162,7 @@ struct TheirPipes {
     payload: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
+    layer: OwnedFd,
 }
 
 impl Pipes {
@@ -123,9 +170,10 @@ impl Pipes {
         let (payload, their_payload) = Pipe::to_sandbox()?;
         let (stdout, their_stdout) = Pipe::from_sandbox()?;
         let (stderr, their_stderr) = Pipe::from_sandbox()?;
+        let (layer, their_layer) = Pipe::from_sandbox()?;
         Ok((
-            Pipes { payload, stdout, stderr },
-            TheirPipes { payload: their_payload, stdout: their_stdout, stderr: their_stderr },
+            Pipes { payload, stdout, stderr, layer },
+            TheirPipes { payload: their_payload, stdout: their_stdout, stderr: their_stderr, layer: their_layer },
         ))
     }
 }
@@ -177,6 +225,32 @@ impl Output {
     }
 }
 
+/// What a sandbox hands out at its end.
+struct Layer<'a> {
+    pipe: Pipe,
+    area: &'a RefCell<Area>,
+    action: u64,
+    /// It is to come, and has not.
+    due: bool,
+    staged: Option<Result<Effects, String>>,
+}
+
+impl Layer<'_> {
+    /// Waits until it comes; for ever, when it does not.
+    async fn comes(&self) {
+        if !self.due || self.pipe.readable().await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    fn stage(&mut self) {
+        if std::mem::take(&mut self.due) {
+            let staged = area::stage(&mut self.area.borrow_mut(), self.action, &mut Patient(&self.pipe));
+            self.staged = Some(staged);
+        }
+    }
+}
+
 /// Why a sandbox was killed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stopped {
@@ -191,6 +265,7 @@ struct Watch<'a, S> {
     stream: S,
     stdout: Output,
     stderr: Output,
+    layer: Layer<'a>,
 }
 
 impl<S: Fn(bool, &[u8])> Watch<'_, S> {
@@ -220,6 +295,7 @@ impl<S: Fn(bool, &[u8])> Watch<'_, S> {
                 () = &mut feed, if !fed => fed = true,
                 () = self.stdout.piece(&self.stream) => {}
                 () = self.stderr.piece(&self.stream) => {}
+                () = self.layer.comes() => self.layer.stage(),
             }
         }
     }

@@ -87,7 +87,7 @@ impl Hands {
         &self,
         action: u64,
         ask: Ask,
-        descriptors: [&OwnedFd; 3],
+        descriptors: [&OwnedFd; 4],
     ) -> Result<oneshot::Receiver<End>, HandsError> {
         let (tell, end) = oneshot::channel();
         self.waiting.borrow_mut().insert(action, tell);

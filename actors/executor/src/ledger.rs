@@ -117,19 +117,13 @@ fn size(call: &Admitted) -> usize {
         Admitted::RunCommand { command, .. } => command.len(),
         Admitted::ReadFile { path } | Admitted::ListFiles { path } => path.len(),
         Admitted::WriteFile { path, content } => path.len() + content.len(),
+        Admitted::Undo { .. } => 0,
     }
 }
 
 /// An outcome without output.
 pub fn empty(ended: Ended) -> ToolOutcome {
-    ToolOutcome {
-        ended,
-        stdout: Vec::new(),
-        stdout_dropped_bytes: 0,
-        stderr: Vec::new(),
-        stderr_dropped_bytes: 0,
-        ms: 0,
-    }
+    ToolOutcome::of(ended)
 }
 
 /// An outcome of something that was not carried out, and why.

@@ -6,11 +6,13 @@
 #![deny(unsafe_code)]
 
 pub mod action;
+pub mod area;
 pub mod command;
 pub mod confine;
 pub mod files;
 pub mod filter;
 pub mod hands;
+pub mod layer;
 pub mod ledger;
 pub mod limits;
 pub mod maker;

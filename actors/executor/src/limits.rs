@@ -1,7 +1,9 @@
 //! Limits of the executor and its sandboxes. Units last.
 
-/// Actions that run at once.
-pub const RUNNING_MAX: usize = 4;
+/// Actions that run at once: one, since a workspace must not change under another's layer.
+pub const RUNNING_MAX: usize = 1;
+/// Sandboxes that a maker keeps at once.
+pub const SANDBOXES_MAX: usize = 4;
 /// Actions that wait for one of those to end.
 pub const WAITING_MAX: usize = 16;
 /// Bytes of commands and content in those.
@@ -41,5 +43,13 @@ pub const OPEN_FILES: u64 = 1024;
 pub const TMP_BYTES: u64 = 256 << 20;
 /// Files in a sandbox's private /tmp.
 pub const TMP_INODES: u64 = 65_536;
+/// What a sandbox may write over the workspace, bytes: a bound of its mount.
+pub const LAYER_BYTES: u64 = 512 << 20;
+/// Files in that.
+pub const LAYER_INODES: u64 = 262_144;
+/// How long the gate may take to decide on what was staged, milliseconds.
+pub const SETTLE_MS: u64 = 30_000;
+/// How long a sandbox that hands out its layer may pause, milliseconds.
+pub const HAND_OUT_PAUSE_MS: u16 = 5_000;
 /// The root directory that all sandboxes of an executor share, read-only, bytes.
 pub const ROOT_BYTES: u64 = 1 << 20;

@@ -1,10 +1,11 @@
 //! `chela-executor`: one principal's tool calls, each in a disposable sandbox.
 //!
 //! # Reads
-//! Nothing: it can't open a file. Its maker reads the system directories and the principal's workspace.
+//! The principal's workspace and the store beside it. Its maker reads the system directories too.
 //!
 //! # Writes
-//! Its log stream. What runs in a sandbox writes to the workspace and to a /tmp that goes with it.
+//! Its log stream; the workspace, by whole transactions that the gate has decided on; the store of staged changes and of
+//! what is needed to undo them. What runs in a sandbox writes to a layer over the workspace that goes with it.
 //!
 //! # Talks to
 //! The gate, over its edge; the supervisor, over its control line; its own maker, which makes the sandboxes.
@@ -13,10 +14,29 @@
 //! That one principal's workspace; no network, no other account's file.
 #![forbid(unsafe_code)]
 
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::ExitCode;
 
-use executor::{maker, serve::serve, stage::Plan};
+use executor::{area, maker, serve::serve, stage::Plan};
 
 fn main() -> ExitCode {
-    kit::run(kit::Role::Executor, |_| maker::start(&Plan::of_the_table()), serve)
+    kit::run(kit::Role::Executor, |_| begin(), serve)
+}
+
+/// The maker is forked before the store is open: it has no descriptor of it.
+fn begin() -> Result<(workspace::Area, OwnedFd), BeginError> {
+    let principal = Path::new(area::PRINCIPAL);
+    area::make(principal)?;
+    let maker = maker::start(&Plan::of_the_table())?;
+    Ok((area::open(principal)?, maker))
+}
+
+/// Why an executor can't begin.
+#[derive(Debug, thiserror::Error)]
+enum BeginError {
+    #[error("{0}")]
+    Area(#[from] area::OpenError),
+    #[error("{0}")]
+    Maker(#[from] maker::MakerError),
 }

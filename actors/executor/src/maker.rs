@@ -12,7 +12,7 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::pipe2;
 use seccompiler::BpfProgram;
 
-use crate::limits::{PAYLOAD_BYTES, RUNNING_MAX};
+use crate::limits::{PAYLOAD_BYTES, SANDBOXES_MAX};
 use crate::record::{ASK_BYTES, Answer, Ask, End};
 use crate::sandbox::{self, NAMESPACES, Work, say};
 use crate::stage::{self, Plan};
@@ -174,7 +174,7 @@ fn answer(line: &OwnedFd, action: u64, end: End) -> Result<(), Over> {
 fn receive(line: &OwnedFd) -> Result<(Ask, Vec<OwnedFd>), Over> {
     let mut bytes = [0; ASK_BYTES + 1];
     let mut parts = [io::IoSliceMut::new(&mut bytes)];
-    let mut space = nix::cmsg_space!([i32; 3]);
+    let mut space = nix::cmsg_space!([i32; 4]);
     let message = recvmsg::<()>(line.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)
         .map_err(|_| Over::Line)?;
     let mut descriptors = Vec::new();
@@ -224,20 +224,28 @@ fn make(
     let Ask::Run { operation, payload_bytes, cpu_s, .. } = ask else {
         return Err(malformed);
     };
-    let Ok([payload, stdout, stderr]) = <[OwnedFd; 3]>::try_from(descriptors) else {
+    let Ok([payload, stdout, stderr, layer]) = <[OwnedFd; 4]>::try_from(descriptors) else {
         return Err(malformed);
     };
     if payload_bytes as usize > PAYLOAD_BYTES {
         return Err(malformed);
     }
-    if running >= RUNNING_MAX {
+    if running >= SANDBOXES_MAX {
         return Err(Failure::new(Step::TooMany, 0));
     }
     let (end_read, end_write) = pipe2(OFlag::O_CLOEXEC).at(Step::Pipe)?;
     match sys::clone_into(NAMESPACES).at(Step::Namespaces)? {
-        (sys::Side::Child, _) => {
-            sandbox::init(Work { operation, payload_bytes, cpu_s, payload, stdout, stderr, end: end_write, filter })
-        }
+        (sys::Side::Child, _) => sandbox::init(Work {
+            operation,
+            payload_bytes,
+            cpu_s,
+            payload,
+            stdout,
+            stderr,
+            layer,
+            end: end_write,
+            filter,
+        }),
         (sys::Side::Parent(_), Some(pidfd)) => Ok((pidfd, end_read)),
         (sys::Side::Parent(_), None) => Err(Failure::new(Step::Namespaces, libc::EBADF)),
     }

@@ -6,9 +6,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use kit::make_nonblocking;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{pipe2, read, write};
 use tokio::io::unix::AsyncFd;
 
+use crate::limits::HAND_OUT_PAUSE_MS;
 use crate::sys;
 
 /// The executor's end of a pipe.
@@ -52,6 +54,14 @@ impl Pipe {
         }
     }
 
+    /// Waits until there is something to read, or the end.
+    ///
+    /// # Errors
+    /// From the kernel.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await.map(|mut ready| ready.retain_ready())
+    }
+
     /// Writes all of it. A sandbox that has stopped reading is no error: how it ended says more.
     ///
     /// # Errors
@@ -68,5 +78,28 @@ impl Pipe {
             }
         }
         Ok(())
+    }
+}
+
+/// Reads a pipe to its end without giving way to anything else: for what comes at once, from a process that has nothing
+/// else to do.
+pub struct Patient<'a>(pub &'a Pipe);
+
+impl io::Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let pipe = self.0.0.get_ref();
+        loop {
+            match read(pipe, buffer) {
+                Ok(length) => return Ok(length),
+                Err(Errno::EAGAIN) => {
+                    let mut watched = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+                    if poll(&mut watched, PollTimeout::from(HAND_OUT_PAUSE_MS))? == 0 {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                }
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 }

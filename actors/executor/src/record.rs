@@ -24,6 +24,14 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether it may change the workspace.
+    pub fn changes(self) -> bool {
+        match self {
+            Operation::Command | Operation::WriteFile => true,
+            Operation::ReadFile | Operation::ListFiles => false,
+        }
+    }
+
     fn from_u8(number: u8) -> Option<Operation> {
         [Operation::Command, Operation::ReadFile, Operation::WriteFile, Operation::ListFiles]
             .into_iter()
@@ -34,8 +42,8 @@ impl Operation {
 /// Executor to maker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ask {
-    /// Make a sandbox. Three descriptors come along: the payload's pipe (its first `payload_bytes` are the command or
-    /// path), standard output, standard error.
+    /// Make a sandbox. Four descriptors come along: the payload's pipe (its first `payload_bytes` are the command or
+    /// path), standard output, standard error, and where what it changed is handed out.
     Run {
         /// Number of the action.
         action: u64,

@@ -13,7 +13,7 @@ use crate::limits::{TMP_BYTES, TMP_INODES};
 use crate::record::{End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
-use crate::{command, confine, files, filter, sys};
+use crate::{command, confine, files, filter, layer, sys};
 
 /// The namespaces of a sandbox, all its own.
 pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
@@ -38,6 +38,8 @@ pub struct Work<'a> {
     pub stdout: OwnedFd,
     /// Standard error.
     pub stderr: OwnedFd,
+    /// Where what it changed is handed out.
+    pub layer: OwnedFd,
     /// Where the end is written to.
     pub end: OwnedFd,
     /// The filter that is installed last.
@@ -67,9 +69,9 @@ fn run(work: &Work<'_>) -> Result<End, Failure> {
     sys::loopback_up().at(Step::Loopback)?;
     sethostname("sandbox").at(Step::HostName)?;
     mounts()?;
+    let upper = if work.operation.changes() { Some(layer::cover()?) } else { None };
     chdir("/workspace").at(Step::WorkingDirectory)?;
     setsid().at(Step::Namespaces)?;
-    confine::landlock()?;
     sys::drop_capabilities().at(Step::Capabilities)?;
     // Nobody inside may look into this process or open its descriptors through /proc.
     sys::prctl(libc::PR_SET_DUMPABLE, 0).at(Step::Capabilities)?;
@@ -77,7 +79,16 @@ fn run(work: &Work<'_>) -> Result<End, Failure> {
     confine::limit(work.cpu_s)?;
     match sys::fork().at(Step::Fork)? {
         sys::Side::Child => child(work),
-        sys::Side::Parent(command) => Ok(reap(command)),
+        sys::Side::Parent(command) => {
+            let end = reap(command);
+            if let Some(upper) = upper {
+                let [mut layer, mut stderr] = [&work.layer, &work.stderr].map(|fd| fd.try_clone().map(File::from));
+                let (layer, stderr) = (layer.as_mut(), stderr.as_mut());
+                let (Ok(layer), Ok(stderr)) = (layer, stderr) else { return Err(Failure::new(Step::HandOut, 0)) };
+                layer::hand_out(&upper, layer, stderr)?;
+            }
+            Ok(end)
+        }
     }
 }
 
@@ -130,6 +141,8 @@ fn child(work: &Work<'_>) -> ! {
 }
 
 fn start(work: &Work<'_>, end: &mut RawFd) -> Result<i32, Failure> {
+    // Not before: the first process hands out the layer, which no rule of the command's reaches.
+    confine::landlock()?;
     let payload = take_payload(work)?;
     sys::default_signals();
     *end = descriptors(work)?;

@@ -9,14 +9,18 @@ use std::rc::Rc;
 use kit::{Control, LinkError, LinkReader, LinkWriter, Sealed, StartError};
 use schema::edge::Frame;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
+use schema::effects::Standing;
 use schema::limits::OUTPUT_STREAMED_BYTES;
 use schema::tool::{Admitted, ToolOutcome};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Duration;
+use workspace::Area;
 
 use crate::action::carry_out;
+use crate::area;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
-use crate::limits::OUTGOING_MAX;
+use crate::limits::{OUTGOING_MAX, SETTLE_MS};
 
 /// Why the executor ends.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +41,10 @@ type Outgoing = mpsc::Sender<Frame<FromExecutor>>;
 /// All that actions and edge share.
 pub struct Desk {
     hands: Rc<Hands>,
+    area: Rc<RefCell<Area>>,
     ledger: RefCell<Ledger>,
+    /// Rehearsed, shown, and waiting for the gate's word.
+    staged: RefCell<BTreeMap<u64, ToolOutcome>>,
     cancels: RefCell<BTreeMap<u64, Rc<Notify>>>,
     outgoing: RefCell<Option<Outgoing>>,
     control: Option<Control>,
@@ -47,9 +54,11 @@ pub struct Desk {
 
 impl Desk {
     /// An empty one.
-    pub fn new(hands: Rc<Hands>, control: Option<Control>) -> Rc<Desk> {
+    pub fn new(hands: Rc<Hands>, area: Rc<RefCell<Area>>, control: Option<Control>) -> Rc<Desk> {
         Rc::new(Desk {
             hands,
+            area,
+            staged: RefCell::default(),
             ledger: RefCell::default(),
             cancels: RefCell::default(),
             outgoing: RefCell::default(),
@@ -64,9 +73,9 @@ impl Desk {
 ///
 /// # Errors
 /// See [`ServeError`].
-pub async fn serve(mut sealed: Sealed, maker: OwnedFd) -> Result<(), ServeError> {
+pub async fn serve(mut sealed: Sealed, (area, maker): (Area, OwnedFd)) -> Result<(), ServeError> {
     let hands = Rc::new(Hands::new(maker)?);
-    let desk = Desk::new(hands, sealed.control.clone());
+    let desk = Desk::new(hands, Rc::new(RefCell::new(area)), sealed.control.clone());
     let work = async {
         loop {
             let link = sealed.next_edge::<ExecutorWire>().await?;
@@ -112,6 +121,10 @@ pub async fn edge(
             match reader.recv_frame().await? {
                 Frame::Body(ToExecutor::Run { action, call }) => {
                     run(desk, &outgoing, action, call).await;
+                }
+                Frame::Body(ToExecutor::Settle { action, commit }) => {
+                    let standing = settle(desk, action, commit);
+                    put(&outgoing, Frame::Body(FromExecutor::Settled { action, standing })).await;
                 }
                 Frame::Body(ToExecutor::Cancel { action }) => {
                     cancel(desk, &outgoing, action).await;
@@ -162,6 +175,11 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
         let outcome = failed("the executor is stopping; ask again when it has been restarted");
         return put(outgoing, finished(action, &outcome)).await;
     }
+    // A gate that has come back asks again.
+    let staged = desk.staged.borrow().get(&action).cloned();
+    if let Some(outcome) = staged {
+        return put(outgoing, finished(action, &outcome)).await;
+    }
     let decided = desk.ledger.borrow_mut().run(action, call);
     match decided {
         OnRun::Start(call) => start(desk, action, call),
@@ -204,22 +222,56 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
             }
         }
     };
-    let outcome = match carry_out(&desk.hands, action, call, &cancel, stream).await {
+    let outcome = match carry_out(&desk.hands, &desk.area, action, call, &cancel, stream).await {
         Ok(outcome) => outcome,
         // The maker is gone: `serve` sees it too and ends the process; nothing is known of the action.
         Err(_) => return,
     };
     desk.cancels.borrow_mut().remove(&action);
-    let (told, next) = desk.ledger.borrow_mut().end(action, outcome);
-    if let Some((action, call)) = next {
-        start(&desk, action, call);
+    if outcome.standing == Standing::Staged {
+        desk.staged.borrow_mut().insert(action, outcome.clone());
+        tokio::task::spawn_local(give_up_unsettled(desk.clone(), action));
+        return tell(&desk, action, &outcome).await;
     }
+    let told = end(&desk, action, outcome);
+    tell(&desk, action, &told).await;
+}
+
+async fn tell(desk: &Desk, action: u64, outcome: &ToolOutcome) {
     let outgoing = desk.outgoing.borrow().clone();
     if let Some(outgoing) = outgoing {
-        put(&outgoing, finished(action, &told)).await;
+        put(&outgoing, finished(action, outcome)).await;
+    }
+}
+
+/// It is over: the next may start.
+fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
+    let (told, next) = desk.ledger.borrow_mut().end(action, outcome);
+    if let Some((action, call)) = next {
+        start(desk, action, call);
     }
     if let Some(control) = &desk.control {
         control.idle();
     }
     desk.idle.notify_one();
+    told
+}
+
+/// Does what the gate has decided about what is staged. Said again, it changes nothing and has the same answer.
+fn settle(desk: &Rc<Desk>, action: u64, commit: bool) -> Standing {
+    let standing = area::settle(&mut desk.area.borrow_mut(), action, commit);
+    let staged = desk.staged.borrow_mut().remove(&action);
+    if let Some(outcome) = staged {
+        end(desk, action, ToolOutcome { standing: standing.clone(), ..outcome });
+    }
+    standing
+}
+
+/// Nobody else can work in the workspace while something is staged: a gate that does not decide is not waited for.
+async fn give_up_unsettled(desk: Rc<Desk>, action: u64) {
+    tokio::time::sleep(Duration::from_millis(SETTLE_MS)).await;
+    if desk.staged.borrow().contains_key(&action) {
+        tracing::error!("action {action}: nobody decided on what it changes; it is forgotten");
+        settle(&desk, action, false);
+    }
 }

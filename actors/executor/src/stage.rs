@@ -12,6 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::{chdir, getegid, geteuid, pivot_root};
 
+use crate::area;
 use crate::limits::ROOT_BYTES;
 use crate::step::{At, Failure, Step};
 use crate::sys;
@@ -28,7 +29,7 @@ pub struct Plan {
 impl Plan {
     /// The places that the launcher's table grants.
     pub fn of_the_table() -> Plan {
-        Plan { at: PathBuf::from("/sandbox"), workspace: PathBuf::from("/workspace") }
+        Plan { at: PathBuf::from("/sandbox"), workspace: Path::new(area::PRINCIPAL).join("workspace") }
     }
 }
 
@@ -97,7 +98,7 @@ pub fn map_ids(uid_outside: u32, gid_outside: u32) -> std::io::Result<()> {
 fn directories(root: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o755);
-    for name in ["etc", "dev", "proc", "tmp", "workspace", "var", "run", "sys"] {
+    for name in ["etc", "dev", "proc", "tmp", "workspace", "layer", "var", "run", "sys"] {
         builder.create(root.join(name))?;
     }
     for (name, text) in ETC {

@@ -52,9 +52,13 @@ pub enum Step {
     Exec = 23,
     /// Too many sandboxes at once.
     TooMany = 24,
+    /// The layer over the workspace.
+    Layer = 25,
+    /// Handing out what the layer holds.
+    HandOut = 26,
 }
 
-const ALL: [Step; 24] = [
+const ALL: [Step; 26] = [
     Step::MakerNamespaces,
     Step::MakerIdMaps,
     Step::Root,
@@ -79,6 +83,8 @@ const ALL: [Step; 24] = [
     Step::Descriptors,
     Step::Exec,
     Step::TooMany,
+    Step::Layer,
+    Step::HandOut,
 ];
 
 impl Step {
@@ -114,6 +120,8 @@ impl Step {
             Step::Descriptors => "set up the command's input and output",
             Step::Exec => "run /bin/sh in the sandbox",
             Step::TooMany => "start one more sandbox",
+            Step::Layer => "put a layer over the workspace (an overlay in a user namespace)",
+            Step::HandOut => "hand out what was changed",
         }
     }
 
@@ -139,6 +147,11 @@ impl Step {
             Step::Pipe | Step::Fork | Step::TooMany | Step::Limits => {
                 "too much runs at once: wait for other actions to end, or cancel them"
             }
+            Step::Layer => {
+                "the kernel must mount overlays in user namespaces (Linux 5.11, CONFIG_OVERLAY_FS), over a filesystem \
+                 that allows it; `chela doctor` says more"
+            }
+            Step::HandOut => "ask for less, or for something else",
             Step::Root | Step::Tmp => "check that memory is free, and that tmpfs may be mounted in user namespaces",
             Step::MakerSeal | Step::Filter => "the kernel needs seccomp filters (CONFIG_SECCOMP_FILTER)",
             Step::Loopback | Step::HostName | Step::Capabilities | Step::Descriptors => {

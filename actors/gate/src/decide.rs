@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::limits::{COMMAND_BYTES_MAX, COMMAND_TIMEOUT_MS, COMMAND_TIMEOUT_MS_MAX, CONTENT_BYTES_MAX, PATH_BYTES_MAX};
 use crate::principals::Principal;
-use crate::tools::{LIST_FILES, READ_FILE, RUN_COMMAND, WRITE_FILE};
+use crate::tools::{LIST_FILES, READ_FILE, RUN_COMMAND, UNDO, WRITE_FILE};
 
 /// A decision, and what is to be carried out when it allows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,6 +34,12 @@ struct RunCommand {
 #[serde(deny_unknown_fields)]
 struct At {
     path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Undone {
+    action: u64,
 }
 
 #[derive(Deserialize)]
@@ -98,7 +104,7 @@ fn reason(principal: &Principal, label: Label) -> String {
 fn risk_of(tool: &str) -> Risk {
     match tool {
         READ_FILE | LIST_FILES => Risk::Low,
-        RUN_COMMAND | WRITE_FILE => Risk::Medium,
+        RUN_COMMAND | WRITE_FILE | UNDO => Risk::Medium,
         // Whatever it is, it is not on the list.
         _ => Risk::High,
     }
@@ -112,6 +118,10 @@ fn admit(call: &ToolCall) -> Result<(Admitted, Risk), Refusal> {
             Admitted::ReadFile { path: file_path(&path)? }
         }
         WRITE_FILE => write_file(parse(call)?)?,
+        UNDO => {
+            let Undone { action } = parse(call)?;
+            Admitted::Undo { action }
+        }
         LIST_FILES => {
             let ListAt { path: at } = parse(call)?;
             Admitted::ListFiles { path: path(at.as_deref().unwrap_or("."))? }

@@ -6,11 +6,13 @@ use std::rc::Rc;
 
 use kit::{Control, Role};
 use schema::edge::executor::{FromExecutor, ToExecutor};
+use schema::effects::Standing;
 use schema::limits::{OUTPUT_KEPT_BYTES, OUTPUT_STREAMED_BYTES};
 use schema::tool::{Admitted, ToolOutcome};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
 
+use crate::effects::Settlement;
 use crate::events::{ToolSaid, TurnEvent};
 use crate::limits::{COMMAND_TIMEOUT_MS, TOOL_GRACE_MS};
 use crate::peer::Peer;
@@ -29,6 +31,10 @@ struct Open {
     late: Instant,
     streamed_bytes: usize,
     cancelled: bool,
+    /// What the gate has decided on what it changes.
+    settlement: Option<Settlement>,
+    /// Its outcome, until what it changes is settled.
+    outcome: Option<ToolOutcome>,
 }
 
 impl Executors {
@@ -41,7 +47,10 @@ impl Executors {
     pub fn run(&self, peer: &Rc<Peer<ToExecutor>>, action: u64, call: Admitted, turn: mpsc::Sender<TurnEvent>) {
         let wall_ms = match &call {
             Admitted::RunCommand { timeout_ms, .. } => *timeout_ms,
-            Admitted::ReadFile { .. } | Admitted::WriteFile { .. } | Admitted::ListFiles { .. } => COMMAND_TIMEOUT_MS,
+            Admitted::ReadFile { .. }
+            | Admitted::WriteFile { .. }
+            | Admitted::ListFiles { .. }
+            | Admitted::Undo { .. } => COMMAND_TIMEOUT_MS,
         };
         let open = Open {
             slot: peer.who.slot,
@@ -49,10 +58,19 @@ impl Executors {
             late: Instant::now() + Duration::from_millis(u64::from(wall_ms) + TOOL_GRACE_MS),
             streamed_bytes: 0,
             cancelled: false,
+            settlement: None,
+            outcome: None,
         };
         self.open.borrow_mut().insert(action, open);
         // One that takes nothing is ended, and its end is told to the turn.
         let _ = peer.outbox.push(ToExecutor::Run { action, call });
+    }
+
+    /// What is to become of what an action changes: said to its executor once its outcome has been heard.
+    pub fn settle(&self, action: u64, settlement: Settlement) {
+        if let Some(open) = self.open.borrow_mut().get_mut(&action) {
+            open.settlement = Some(settlement);
+        }
     }
 
     /// Asks for the end of an action; its outcome follows.
@@ -73,7 +91,11 @@ impl Executors {
         let slot = peer.who.slot;
         let (action, said) = match said {
             FromExecutor::Output { action, from_stderr, bytes } => (action, ToolSaid::Output { from_stderr, bytes }),
-            FromExecutor::Finished { action, outcome } => (action, ToolSaid::Ended(within_limits(outcome)?)),
+            FromExecutor::Finished { action, outcome } => match self.finished(peer, action, within_limits(outcome)?)? {
+                Some(outcome) => (action, ToolSaid::Ended(outcome)),
+                None => return Ok(()),
+            },
+            FromExecutor::Settled { action, standing } => (action, ToolSaid::Ended(self.settled(action, standing)?)),
         };
         let turn = {
             let mut all = self.open.borrow_mut();
@@ -98,6 +120,41 @@ impl Executors {
         // Fails when the turn is over.
         let _ = turn.send(TurnEvent::Tool { action, said }).await;
         Ok(())
+    }
+
+    /// An outcome whose effects are to be settled is held until they are.
+    fn finished(
+        &self,
+        peer: &Rc<Peer<ToExecutor>>,
+        action: u64,
+        outcome: ToolOutcome,
+    ) -> Result<Option<ToolOutcome>, String> {
+        if outcome.standing != Standing::Staged {
+            return Ok(Some(outcome));
+        }
+        let mut all = self.open.borrow_mut();
+        let open = all.get_mut(&action).filter(|open| open.slot == peer.who.slot);
+        let open = open.ok_or("an end of an action that is not open")?;
+        let commit = open.settlement.as_ref().is_some_and(|settlement| settlement.commit);
+        open.outcome = Some(outcome);
+        // One that takes nothing is ended, and its end is told to the turn.
+        let _ = peer.outbox.push(ToExecutor::Settle { action, commit });
+        Ok(None)
+    }
+
+    fn settled(&self, action: u64, standing: Standing) -> Result<ToolOutcome, String> {
+        let mut all = self.open.borrow_mut();
+        let open = all.get_mut(&action).ok_or("a settlement of an action that is not open")?;
+        let outcome = open.outcome.take().ok_or("a settlement that nobody asked for")?;
+        let standing = match (standing, &open.settlement) {
+            (Standing::Staged, _) => return Err("a settlement that settles nothing".to_owned()),
+            // The gate's own reason says more.
+            (Standing::Discarded { .. }, Some(settlement)) if !settlement.commit => {
+                Standing::Discarded { reason: settlement.reason.to_owned() }
+            }
+            (standing, _) => standing,
+        };
+        Ok(ToolOutcome { standing, ..outcome })
     }
 
     /// An instance is gone: the actions that it had are told.

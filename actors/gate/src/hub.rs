@@ -14,6 +14,7 @@ use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::edge::memory::{FromMemory, MemoryWire, ToMemory};
 use schema::edge::model::{FromModel, ModelWire, ToModel};
 use schema::edge::{Frame, Wire};
+use schema::effects::{Effects, Standing};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Duration;
@@ -21,6 +22,7 @@ use tokio::time::Duration;
 use crate::audit::{Audit, TOOL_ENDED};
 use crate::brains::{Brain, Brains};
 use crate::config::Config;
+use crate::effects;
 use crate::executors::Executors;
 use crate::house::House;
 use crate::limits::AUDIT_TEXT_BYTES;
@@ -114,6 +116,24 @@ impl Gate {
         self.control.tell(FromRole::Misbehaved { place, number });
     }
 
+    /// Decides on what a rehearsal has shown. The decision is on the disk before the executor hears of it.
+    fn decide_effects(&self, action: u64, effects: &Effects) -> Result<(), String> {
+        let settlement = effects::decide(effects);
+        self.note(
+            "effects.decided",
+            &json!({
+                "action": action,
+                "commit": settlement.commit,
+                "rule": settlement.rule,
+                "effects": effects.list.len() as u64 + effects.more,
+                "bytes_written": effects.bytes_written,
+            }),
+        );
+        self.sync_audit()?;
+        self.executors.settle(action, settlement);
+        Ok(())
+    }
+
     /// A turn is over: progress.
     pub fn turn_ended(&self) {
         self.control.idle();
@@ -186,12 +206,19 @@ impl Edge<ExecutorWire> for Gate {
     }
     async fn hear(&self, peer: &Rc<Peer<ToExecutor>>, said: FromExecutor) -> Result<(), String> {
         let action = match &said {
-            FromExecutor::Output { action, .. } | FromExecutor::Finished { action, .. } => *action,
+            FromExecutor::Output { action, .. }
+            | FromExecutor::Finished { action, .. }
+            | FromExecutor::Settled { action, .. } => *action,
         };
         let has_it = self.audit.borrow().instance_of(action) == Some(peer.who.number);
         if has_it && !self.executors.is_open(action) {
             // From the time of the gate before this one. Its turn asks for the result again when it resumes.
             return Ok(());
+        }
+        if let FromExecutor::Finished { outcome, .. } = &said
+            && outcome.standing == Standing::Staged
+        {
+            self.decide_effects(action, &outcome.effects)?;
         }
         self.executors.hear(peer, said).await
     }

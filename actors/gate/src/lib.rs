@@ -7,6 +7,7 @@ pub mod brains;
 pub mod client;
 pub mod config;
 pub mod decide;
+pub mod effects;
 pub mod events;
 pub mod executors;
 pub mod house;

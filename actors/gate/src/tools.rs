@@ -13,6 +13,8 @@ pub const RUN_COMMAND: &str = "run_command";
 pub const READ_FILE: &str = "read_file";
 /// Writes a file.
 pub const WRITE_FILE: &str = "write_file";
+/// Takes back what an action changed. For people: a model is not told of it.
+pub const UNDO: &str = "undo";
 /// Lists a directory.
 pub const LIST_FILES: &str = "list_files";
 

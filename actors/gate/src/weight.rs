@@ -65,8 +65,9 @@ impl Weigh for ToExecutor {
                     Admitted::RunCommand { command, .. } => command.len(),
                     Admitted::ReadFile { path } | Admitted::ListFiles { path } => path.len(),
                     Admitted::WriteFile { path, content } => path.len() + content.len(),
+                    Admitted::Undo { .. } => 0,
                 },
-                ToExecutor::Cancel { .. } => 0,
+                ToExecutor::Settle { .. } | ToExecutor::Cancel { .. } => 0,
             }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod codec;
 pub mod edge;
+pub mod effects;
 pub mod fingerprint;
 pub mod label;
 pub mod limits;

@@ -102,8 +102,8 @@ mod tests {
             stdout: vec![b'x'; OUTPUT_SHOWN_BYTES + 5],
             stdout_dropped_bytes: 7,
             stderr: b"bad\n".to_vec(),
-            stderr_dropped_bytes: 0,
             ms: 1,
+            ..ToolOutcome::of(Ended::Unknown)
         });
         assert!(text.starts_with("exit status 3\n[12 bytes left out]\nxxx"));
         assert!(text.ends_with("\nstderr:\nbad"));

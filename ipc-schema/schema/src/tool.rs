@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::effects::{Effects, Standing};
+
 /// What a model is told of a tool. Every byte is sent with every turn, so each earns its place.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ToolSpec {
@@ -68,6 +70,11 @@ pub enum Admitted {
         /// What.
         content: String,
     },
+    /// Takes back what an action changed; the action itself, like any other, is shown and can be undone.
+    Undo {
+        /// Number of the action to take back.
+        action: u64,
+    },
     /// Names in a directory, one a line, directories with a slash; answered as stdout.
     ListFiles {
         /// Where.
@@ -114,6 +121,28 @@ pub struct ToolOutcome {
     pub stderr_dropped_bytes: u64,
     /// Time it took, milliseconds.
     pub ms: u32,
+    /// What it changes in the workspace.
+    #[serde(default)]
+    pub effects: Effects,
+    /// What became of that.
+    #[serde(default)]
+    pub standing: Standing,
+}
+
+impl ToolOutcome {
+    /// One without output or effects.
+    pub fn of(ended: Ended) -> ToolOutcome {
+        ToolOutcome {
+            ended,
+            stdout: Vec::new(),
+            stdout_dropped_bytes: 0,
+            stderr: Vec::new(),
+            stderr_dropped_bytes: 0,
+            ms: 0,
+            effects: Effects::default(),
+            standing: Standing::Nothing,
+        }
+    }
 }
 
 /// What the gate decided.

@@ -98,13 +98,13 @@ impl Scene {
         Ok(Asked { child: command.spawn().map_err(|e| format!("chela: {e}"))? })
     }
 
-    /// Waits until a file of the workspace has text.
+    /// Waits until a command runs that has these words in it.
     ///
     /// # Errors
-    /// When it does not get any.
-    pub fn wait_written(&self, file: &str) -> Result<(), Failure> {
-        let what = format!("the command to write {file}");
-        wait_for(&what, PATIENCE, || (!self.written(file).is_empty()).then_some(()))
+    /// When none does.
+    pub fn wait_running(&self, words: &str) -> Result<(), Failure> {
+        let what = format!("a command with {words:?} in it");
+        wait_for(&what, PATIENCE, || procs::runs(self.chelad.pid(), words).then_some(()))
     }
 
     /// A file of the first principal's workspace.

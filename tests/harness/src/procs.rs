@@ -68,6 +68,14 @@ pub fn descendants(root: u32) -> Vec<u32> {
     }
 }
 
+/// Whether a process below `root` has these words in its command line.
+pub fn runs(root: u32, words: &str) -> bool {
+    descendants(root).iter().any(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(words)
+    })
+}
+
 /// Every role process directly below chelad.
 pub fn roles_of(chelad: u32) -> Vec<RoleProcess> {
     let mut found: Vec<RoleProcess> = parents()

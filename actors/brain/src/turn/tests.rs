@@ -32,6 +32,7 @@ fn outcome() -> ToolOutcome {
         stderr: Vec::new(),
         stderr_dropped_bytes: 0,
         ms: 1,
+        ..ToolOutcome::of(Ended::Unknown)
     }
 }
 

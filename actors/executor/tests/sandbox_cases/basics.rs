@@ -115,14 +115,14 @@ pub async fn one_too_many_is_refused_by_name(world: &World) -> Verdict {
 
 pub async fn cancelling_kills_it_all(world: &World) -> Verdict {
     let (cancel, started) = (Notify::new(), Instant::now());
-    let command = "(setsid sh -c 'while :; do date +%N >cancelled; sleep 0.02; done' &) ; sleep 60".to_owned();
+    let command = "(setsid sh -c 'while :; do date +%N >nevermore; sleep 0.02; done' &) ; sleep 60".to_owned();
     let call = Admitted::RunCommand { command, timeout_ms: 60_000 };
     let (outcome, ()) = tokio::join!(world.call_until(call, &cancel), async {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         cancel.notify_one();
     });
     ensure(outcome.ended == Ended::Cancelled && started.elapsed().as_secs() < 5, || show(&outcome))?;
-    super::limits::stays_as_it_is(world, "cancelled").await
+    super::limits::leaves_nothing(world, "nevermore").await
 }
 
 pub async fn a_command_that_is_too_long_or_has_a_zero_is_refused(world: &World) -> Verdict {

@@ -103,7 +103,11 @@ pub async fn paths_that_lead_out_are_refused_here_too(world: &World) -> Verdict 
 
 pub async fn what_is_no_file_is_named(world: &World) -> Verdict {
     let started = Instant::now();
-    world.said("mkfifo waits; mkdir directory; truncate -s 100M sparse").await?;
+    world.said("mkdir directory; truncate -s 100M sparse").await?;
+    let pipe = world.workspace().join("waits");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).map_err(|errno| errno.to_string())?;
+    let made = world.sh("mkfifo another").await;
+    ensure(String::from_utf8_lossy(&made.stderr).contains("another") && made.ended == Ended::Failed, || show(&made))?;
     refused(&read(world, "waits").await, "a pipe, not a file")?;
     refused(&read(world, "directory").await, "a directory, not a file")?;
     refused(&write(world, "waits", "x").await, "a pipe, not a file")?;

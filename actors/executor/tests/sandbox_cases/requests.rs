@@ -10,6 +10,7 @@ use executor::serve::{Desk, edge};
 use kit::{Link, LinkError};
 use schema::edge::Wire;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
+use schema::effects::Standing;
 use schema::tool::{Admitted, Ended, ToolOutcome};
 use tokio::task::JoinHandle;
 
@@ -40,19 +41,29 @@ async fn run(gate: &mut Gate, action: u64, command: &str) -> Verdict {
     gate.send(&ToExecutor::Run { action, call }).await.map_err(|error| error.to_string())
 }
 
-/// The next end of an action, output skipped.
+/// The next end of an action, output skipped; what it changes is committed.
 async fn finished(gate: &mut Gate) -> Result<(u64, ToolOutcome), String> {
+    let mut staged = None;
     loop {
         let told = tokio::time::timeout(Duration::from_secs(20), gate.recv()).await;
         match told.map_err(|_| "no end was told in time".to_owned())?.map_err(|error| error.to_string())? {
+            FromExecutor::Finished { action, outcome } if outcome.standing == Standing::Staged => {
+                let settle = ToExecutor::Settle { action, commit: true };
+                gate.send(&settle).await.map_err(|error| error.to_string())?;
+                staged = Some(outcome);
+            }
             FromExecutor::Finished { action, outcome } => return Ok((action, outcome)),
+            FromExecutor::Settled { action, standing } => {
+                let outcome = staged.take().ok_or("settled, but nothing was staged")?;
+                return Ok((action, ToolOutcome { standing, ..outcome }));
+            }
             FromExecutor::Output { .. } => {}
         }
     }
 }
 
 pub async fn an_action_asked_for_twice_is_carried_out_once(world: &World) -> Verdict {
-    let desk = Desk::new(world.hands(), None);
+    let desk = Desk::new(world.hands(), world.area(), None);
     let (mut gate, _) = connect(&desk).await?;
     let command = "echo run >>counted; sleep 0.2; wc -l <counted";
     run(&mut gate, 10_001, command).await?;
@@ -67,7 +78,7 @@ pub async fn an_action_asked_for_twice_is_carried_out_once(world: &World) -> Ver
 }
 
 pub async fn actions_beyond_the_limit_wait_their_turn(world: &World) -> Verdict {
-    let desk = Desk::new(world.hands(), None);
+    let desk = Desk::new(world.hands(), world.area(), None);
     let (mut gate, _) = connect(&desk).await?;
     let all = executor::limits::RUNNING_MAX + executor::limits::WAITING_MAX;
     for action in 0..=all as u64 {
@@ -84,7 +95,7 @@ pub async fn actions_beyond_the_limit_wait_their_turn(world: &World) -> Verdict 
 }
 
 pub async fn an_action_outlives_its_edge(world: &World) -> Verdict {
-    let desk = Desk::new(world.hands(), None);
+    let desk = Desk::new(world.hands(), world.area(), None);
     let (mut gate, served) = connect(&desk).await?;
     run(&mut gate, 30_001, "sleep 0.3; echo run >>outlives; wc -l <outlives").await?;
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -98,7 +109,7 @@ pub async fn an_action_outlives_its_edge(world: &World) -> Verdict {
 }
 
 pub async fn cancelling_over_the_edge(world: &World) -> Verdict {
-    let desk = Desk::new(world.hands(), None);
+    let desk = Desk::new(world.hands(), world.area(), None);
     let (mut gate, _) = connect(&desk).await?;
     let started = Instant::now();
     run(&mut gate, 40_001, "sleep 60").await?;
@@ -115,7 +126,7 @@ pub async fn cancelling_over_the_edge(world: &World) -> Verdict {
 }
 
 pub async fn what_breaks_the_rules_ends_the_edge(world: &World) -> Verdict {
-    let desk = Desk::new(world.hands(), None);
+    let desk = Desk::new(world.hands(), world.area(), None);
     let garbage: [&[u8]; 4] = [&[0; 64], &[0xff; 64], b"\x05\0\0\0\x63\x63\x63\x63\x63", b"\x01\0\x40\0"];
     for bytes in garbage {
         let (mut ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
@@ -133,7 +144,7 @@ pub async fn what_breaks_the_rules_ends_the_edge(world: &World) -> Verdict {
 }
 
 pub async fn output_streams_before_the_end_and_a_flood_does_not_delay_it(world: &World) -> Verdict {
-    let desk = Desk::new(world.hands(), None);
+    let desk = Desk::new(world.hands(), world.area(), None);
     let (mut gate, _) = connect(&desk).await?;
     let started = Instant::now();
     run(&mut gate, 60_001, "echo early; sleep 0.3; head -c 50000000 /dev/zero").await?;

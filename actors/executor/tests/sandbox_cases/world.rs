@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use executor::action::carry_out;
+use executor::area;
 use executor::hands::Hands;
 use executor::maker;
 use executor::stage::Plan;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use schema::effects::Standing;
 use schema::tool::{Admitted, Ended, ToolOutcome};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
+use workspace::Area;
 
 /// An account that nothing runs as.
 const ORDINARY: u32 = 1_999_999_999;
@@ -23,6 +26,7 @@ pub struct World {
     runtime: Runtime,
     tasks: LocalSet,
     hands: Rc<Hands>,
+    area: Rc<RefCell<Area>>,
     workspace: PathBuf,
     next: Cell<u64>,
     /// Pieces of output of the last call that streamed.
@@ -47,6 +51,8 @@ impl World {
             workspace: std::env::var_os("CHELA_TEST_WORKSPACE").map_or(workspace.clone(), PathBuf::from),
         };
         let line = maker::start(&plan).map_err(|error| error.to_string())?;
+        area::make(&home).map_err(|error| error.to_string())?;
+        let area = area::open(&home).map_err(|error| error.to_string())?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(text)?;
         let hands = {
             let _inside = runtime.enter();
@@ -58,7 +64,15 @@ impl World {
             let error = attending.attend().await;
             eprintln!("{error}");
         });
-        Ok(World { runtime, tasks, hands, workspace, next: Cell::new(1), streamed: RefCell::default() })
+        Ok(World {
+            runtime,
+            tasks,
+            hands,
+            area: Rc::new(RefCell::new(area)),
+            workspace,
+            next: Cell::new(1),
+            streamed: RefCell::default(),
+        })
     }
 
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -67,6 +81,10 @@ impl World {
 
     pub fn hands(&self) -> Rc<Hands> {
         self.hands.clone()
+    }
+
+    pub fn area(&self) -> Rc<RefCell<Area>> {
+        self.area.clone()
     }
 
     pub fn workspace(&self) -> &Path {
@@ -86,7 +104,11 @@ impl World {
                 streamed.push((from_stderr, bytes.to_vec()));
             }
         };
-        match carry_out(&self.hands, action, call, cancel, stream).await {
+        match carry_out(&self.hands, &self.area, action, call, cancel, stream).await {
+            Ok(outcome) if outcome.standing == Standing::Staged => {
+                let standing = area::settle(&mut self.area.borrow_mut(), action, true);
+                ToolOutcome { standing, ..outcome }
+            }
             Ok(outcome) => outcome,
             Err(error) => {
                 // Without it no further case can be tried.

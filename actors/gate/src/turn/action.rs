@@ -59,7 +59,7 @@ pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) 
 async fn labels(gate: &Gate, slot: u32, call: &Admitted, label: Label) -> Result<Label, String> {
     let reads = gate.house.workspace(&gate.memories, slot).await?;
     match call {
-        Admitted::RunCommand { .. } | Admitted::WriteFile { .. } => {
+        Admitted::RunCommand { .. } | Admitted::WriteFile { .. } | Admitted::Undo { .. } => {
             gate.house.taint(&gate.memories, slot, label).await?;
         }
         Admitted::ReadFile { .. } | Admitted::ListFiles { .. } => {}
@@ -103,14 +103,7 @@ pub async fn rejoin(gate: &Gate, open: &OpenTurn, action: u64, call: &ToolCall, 
 
 /// The outcome of an action that no executor ever got.
 pub fn never_started(reason: &str) -> ToolOutcome {
-    ToolOutcome {
-        ended: Ended::Failed,
-        stdout: Vec::new(),
-        stdout_dropped_bytes: 0,
-        stderr: reason.as_bytes().to_vec(),
-        stderr_dropped_bytes: 0,
-        ms: 0,
-    }
+    ToolOutcome { stderr: reason.as_bytes().to_vec(), ..ToolOutcome::of(Ended::Failed) }
 }
 
 /// The text, cut at a character's end.

@@ -234,14 +234,7 @@ impl Turn {
     }
 
     fn tool_lost(&mut self, executor_died: bool, out: &mut Vec<Effect>) {
-        let unknown = ToolOutcome {
-            ended: Ended::Unknown,
-            stdout: Vec::new(),
-            stdout_dropped_bytes: 0,
-            stderr: Vec::new(),
-            stderr_dropped_bytes: 0,
-            ms: 0,
-        };
+        let unknown = ToolOutcome::of(Ended::Unknown);
         if let Phase::Running(action) = self.phase {
             if executor_died && self.count_crash("executor", out) >= CRASHES_MAX {
                 let outcome = unknown;

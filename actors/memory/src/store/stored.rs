@@ -168,6 +168,7 @@ mod tests {
             stderr: vec![7],
             stderr_dropped_bytes: 2,
             ms: 3,
+            ..ToolOutcome::of(Ended::Unknown)
         };
         let cases = [
             (
@@ -180,7 +181,7 @@ mod tests {
             ),
             (
                 Step::ToolFinished { action: 5, outcome },
-                r#"{"ToolFinished":{"action":5,"outcome":{"ended":{"signalled":{"signal":9}},"stdout":[],"stdout_dropped_bytes":1,"stderr":[],"stderr_dropped_bytes":2,"ms":3}}}"#,
+                r#"{"ToolFinished":{"action":5,"outcome":{"ended":{"signalled":{"signal":9}},"stdout":[],"stdout_dropped_bytes":1,"stderr":[],"stderr_dropped_bytes":2,"ms":3,"effects":{"list":[],"more":0,"bytes_written":0,"undoable":false},"standing":"Nothing"}}}"#,
             ),
             (Step::Crashed { role: "brain".into() }, r#"{"Crashed":{"role":"brain"}}"#),
         ];
@@ -189,6 +190,11 @@ mod tests {
             assert_eq!(columns.body, text);
             assert_eq!(from_columns(1, text, columns.stdout, columns.stderr).unwrap(), step);
         }
+        // Before there were effects.
+        let earlier = r#"{"ToolFinished":{"action":5,"outcome":{"ended":"failed","stdout":[],"stdout_dropped_bytes":0,"stderr":[],"stderr_dropped_bytes":0,"ms":0}}}"#;
+        let outcome = ToolOutcome::of(Ended::Failed);
+        let read = from_columns(1, earlier, Some(Vec::new()), Some(Vec::new())).unwrap();
+        assert_eq!(read, Step::ToolFinished { action: 5, outcome });
         assert!(from_columns(2, r#"{"Crashed":{"role":"brain"}}"#, None, None).is_err());
         assert!(from_columns(1, "{", None, None).is_err());
     }

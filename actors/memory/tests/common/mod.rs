@@ -75,8 +75,8 @@ pub fn finished(action: u64, stdout: &[u8]) -> Step {
             stdout: stdout.into(),
             stdout_dropped_bytes: 7,
             stderr: vec![0, 255],
-            stderr_dropped_bytes: 0,
             ms: 3,
+            ..ToolOutcome::of(Ended::Unknown)
         },
     }
 }

@@ -1,10 +1,10 @@
 //! `chela-executor`: one a principal. Runs commands, each in a disposable sandbox.
 //!
-//! It is two processes: the executor, which talks with the gate and has no file, no exec and no fork; and its maker,
+//! It is two processes: the executor, which talks with the gate, has that principal's directory and no exec or fork; and its maker,
 //! forked before the executor seals itself, which makes sandboxes and talks with nobody else. A filter is inherited by
 //! what a process starts: one process that did both would need every system call that any command needs.
 
-use super::common::{LIFE, LINE_AND_CONTROL, RUNTIME, SEALED_OFF, any, is, only};
+use super::common::{FILES_READ, LIFE, LINE_AND_CONTROL, RUNTIME, SEALED_OFF, any, is, only};
 use crate::fd;
 use crate::grant::{
     Access, Account, Edge, FileGrant, Landlock, Limits, Network, Processes, Role, Row, Slots, Source, SyscallGrant,
@@ -16,6 +16,40 @@ use crate::limits::{PRINCIPAL_MAX, PRINCIPAL_OFFSET, PRINCIPAL_STRIDE};
 const MAKER: &[SyscallGrant] = &[
     any("pipe2", "output of a sandbox, and what it is to do"),
     only("sendmsg", &[is(0, fd::MAKER as u64)], "descriptors go to its own maker and nowhere else"),
+];
+
+const STAGED: &str = "stages what was changed, beneath directories that it holds";
+const APPLIED: &str = "applies it, beneath the workspace's own directory";
+const DURABLE: &str = "what is said to be done is on the disk";
+
+/// What transactions take: every path is relative to a directory that is open already, and none follows a link.
+const TRANSACTIONS: &[SyscallGrant] = &[
+    any("dup", "reads a directory that it holds"),
+    any("openat2", "opens beneath a directory, through no link"),
+    any("pwrite64", STAGED),
+    any("ftruncate", STAGED),
+    any("fallocate", STAGED),
+    any("copy_file_range", STAGED),
+    any("mkdirat", APPLIED),
+    any("symlinkat", APPLIED),
+    any("linkat", APPLIED),
+    any("unlinkat", APPLIED),
+    any("renameat", APPLIED),
+    any("renameat2", APPLIED),
+    any("fchmod", APPLIED),
+    any("fchmodat", APPLIED),
+    any("fchmodat2", APPLIED),
+    any("utimensat", APPLIED),
+    any("fgetxattr", "attributes of a file that it holds"),
+    any("flistxattr", "attributes of a file that it holds"),
+    any("fsetxattr", APPLIED),
+    any("fremovexattr", APPLIED),
+    any("fsync", DURABLE),
+    any("fdatasync", DURABLE),
+    any("syncfs", DURABLE),
+    any("flock", "one process at a time has the store"),
+    any("fstatfs", "whether there is room"),
+    any("geteuid", "files of another owner are none that it made"),
 ];
 
 const SYSTEM: &str = "programs and libraries of the sandboxes, read-only";
@@ -48,7 +82,7 @@ pub const ROW: Row = Row {
     role: Role::Executor,
     name: "executor",
     binary: "chela-executor",
-    purpose: "Runs one principal's tool calls, each in a disposable sandbox.",
+    purpose: "Rehearses one principal's tool calls, each in a disposable sandbox, and commits what the gate allows.",
     if_taken_over: "That one principal's workspace; no network, no other account's file.",
     slots: Slots::Each { first: 1, last: PRINCIPAL_MAX },
     account: Account::PerSlot {
@@ -93,17 +127,17 @@ pub const ROW: Row = Row {
             why: "where a sandbox's root is put together",
         },
         FileGrant {
-            source: Source::Slot { parent: "var/principals", leaf: "workspace" },
-            inside: "/workspace",
+            source: Source::Slot { parent: "var/principals", leaf: "" },
+            inside: "/principal",
             access: Access::ReadWriteExecute,
-            until: Until::Sealed,
+            until: Until::Exit,
             optional: false,
-            why: "the principal's own files",
+            why: "the principal's workspace, and beside it the store of staged changes and of what undoes them",
         },
     ],
     descriptors: LINE_AND_CONTROL,
     landlock: Landlock::Full,
-    syscalls: &[LIFE, RUNTIME, MAKER],
+    syscalls: &[LIFE, RUNTIME, FILES_READ, MAKER, TRANSACTIONS],
     answered: &[],
     limits: Limits {
         address_space_bytes: None,

@@ -14,8 +14,11 @@ macro_rules! each {
 
 /// What the maker has besides [`COMMANDS`]. Without a capability in any namespace but a sandbox's own, these reach
 /// nothing else.
-pub const MAKING: &[SyscallGrant] =
-    &[any("mount", "the sandbox's /proc and /tmp"), any("sethostname", "the sandbox's host name")];
+pub const MAKING: &[SyscallGrant] = &[
+    any("mount", "the sandbox's /proc and /tmp, and the layer over its workspace"),
+    any("umount2", "takes that layer out of the command's sight"),
+    any("sethostname", "the sandbox's host name"),
+];
 
 /// What a command in a sandbox may ask for with any arguments; what is on no list is answered ENOSYS.
 pub const COMMANDS: &[&[SyscallGrant]] = &[MEMORY, FILES, PROCESSES, WAITING, IDENTITY, SOCKET, SOCKETS, IPC];

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Wire;
+use crate::effects::Standing;
 use crate::limits::EXECUTOR_FRAME_BYTES;
 use crate::tool::{Admitted, ToolOutcome};
 
@@ -19,12 +20,20 @@ impl Wire for ExecutorWire {
 /// What an executor is told.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ToExecutor {
-    /// Carry this out in a fresh sandbox. An action number is carried out once: a repeated one returns the first result.
+    /// Rehearse this in a fresh sandbox: what it changes is staged, and nothing of it real before `Settle`. An action number
+    /// is carried out once: a repeated one returns the first result.
     Run {
         /// Number of the action, never used twice.
         action: u64,
         /// What.
         call: Admitted,
+    },
+    /// What it changes is to become real, wholly, or to be forgotten. Said again, it is answered again.
+    Settle {
+        /// Number of the action.
+        action: u64,
+        /// To become real.
+        commit: bool,
     },
     /// Kill it if it still runs; `Finished` follows.
     Cancel {
@@ -51,5 +60,12 @@ pub enum FromExecutor {
         action: u64,
         /// What came of it.
         outcome: ToolOutcome,
+    },
+    /// What became of what it changes.
+    Settled {
+        /// Number of the action.
+        action: u64,
+        /// Never `Staged`.
+        standing: Standing,
     },
 }

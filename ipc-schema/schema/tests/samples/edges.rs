@@ -8,6 +8,7 @@ use schema::edge::executor::{FromExecutor, ToExecutor};
 use schema::edge::local::{FromClient, Reply, Status, ToClient};
 use schema::edge::memory::{Answer, Ask, FromMemory, ToMemory, TurnEnd};
 use schema::edge::model::{FromModel, ToModel};
+use schema::effects::Standing;
 use schema::talk::CallMode;
 use schema::tool::Admitted;
 
@@ -21,8 +22,8 @@ variants!(to_connector, TO_CONNECTOR, ToConnector: DescribeLink);
 variants!(from_connector, FROM_CONNECTOR, FromConnector: LinkDescribed);
 variants!(to_role, TO_ROLE, ToRole: Ping, Drain, Reload, TreeDescribed, Unavailable);
 variants!(from_role, FROM_ROLE, FromRole: Ready, Pong, Busy, Idle, Want, Unwant, DescribeTree, Misbehaved);
-variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Cancel);
-variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Finished);
+variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, Cancel);
+variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Finished, Settled);
 variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Cancel, Status, Probe, ReadLog);
 variants!(
     to_client, TO_CLIENT, ToClient:
@@ -84,6 +85,7 @@ pub fn edges() -> Vec<Edge> {
                     to_executor,
                     &[
                         ToExecutor::Run { action: 5, call: Admitted::ReadFile { path: "a".into() } },
+                        ToExecutor::Settle { action: 5, commit: true },
                         ToExecutor::Cancel { action: 5 },
                     ],
                 ),
@@ -93,6 +95,7 @@ pub fn edges() -> Vec<Edge> {
                     &[
                         FromExecutor::Output { action: 5, from_stderr: true, bytes: vec![1, 2] },
                         FromExecutor::Finished { action: 5, outcome: outcome() },
+                        FromExecutor::Settled { action: 5, standing: Standing::Committed },
                     ],
                 ),
             ],

@@ -4,6 +4,7 @@ use schema::edge::connector::LinkState;
 use schema::edge::control::{InstanceState, Phase, Place};
 use schema::edge::memory::{Step, TurnEnd, TurnRecord};
 use schema::edge::{Frame, ProbeResult};
+use schema::effects::{Change, Effect, Effects, Kind, Side, Standing};
 use schema::label::{Confidentiality, Integrity, Label};
 use schema::talk::{CallMode, Completion, CompletionEnd, Message, Speaker, Usage};
 use schema::tool::{
@@ -21,7 +22,7 @@ variants!(speaker, SPEAKER, Speaker: System, User, Assistant, Tool);
 variants!(call_mode, CALL_MODE, CallMode: Never, May, Must);
 variants!(completion_end, COMPLETION_END, CompletionEnd: Done, Length, Cancelled);
 variants!(parameter_kind, PARAMETER_KIND, ParameterKind: String, Integer, Boolean);
-variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, WriteFile, ListFiles);
+variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, WriteFile, Undo, ListFiles);
 variants!(ended, ENDED, Ended: Exited, Signalled, TimedOut, Cancelled, Failed, Unknown);
 variants!(verdict, VERDICT, Verdict: Allowed, Asked, Refused);
 variants!(risk, RISK, Risk: Low, Medium, High);
@@ -64,6 +65,30 @@ pub fn outcome() -> ToolOutcome {
         stderr: Vec::new(),
         stderr_dropped_bytes: 0,
         ms: u32::MAX,
+        effects: effects(),
+        standing: Standing::Discarded { reason: "reason".into() },
+    }
+}
+
+pub fn effects() -> Effects {
+    let side = |bytes| Side { bytes, mode: 0o644, digest: [7; 32] };
+    let effect = |change, kind, diff: Option<&str>| Effect {
+        path: "path".into(),
+        change,
+        kind,
+        before: Some(side(1)),
+        after: None,
+        diff: diff.map(str::to_owned),
+    };
+    Effects {
+        list: vec![
+            effect(Change::Created, Kind::File, Some("diff")),
+            effect(Change::Changed, Kind::Directory, None),
+            effect(Change::Deleted, Kind::Symlink, None),
+        ],
+        more: u64::MAX,
+        bytes_written: 1,
+        undoable: true,
     }
 }
 
@@ -147,6 +172,7 @@ pub fn lines() -> Vec<Line> {
             Admitted::RunCommand { command: "ls".into(), timeout_ms: 10_000 },
             Admitted::ReadFile { path: "a".into() },
             Admitted::WriteFile { path: "a".into(), content: "b".into() },
+            Admitted::Undo { action: 9 },
             Admitted::ListFiles { path: ".".into() }
         ]
     );

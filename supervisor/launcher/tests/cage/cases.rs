@@ -51,8 +51,8 @@ fn every_role_is_caged() -> Outcome<()> {
     }
     let memory = fs::metadata(scene.path("var/memory/1")).map_err(|e| e.to_string())?;
     check(memory.mode() & 0o7777 == 0o700 && memory.uid() == scene.base + 1024 + 3 + 1, "the memory's directory")?;
-    let between = fs::metadata(scene.path("var/principals/1")).map_err(|e| e.to_string())?;
-    check(between.mode() & 0o7777 == 0o711 && between.uid() == 0, "the principal's directory")?;
+    let principal = fs::metadata(scene.path("var/principals/1")).map_err(|e| e.to_string())?;
+    check(principal.mode() & 0o7777 == 0o700 && principal.uid() == scene.base + 1024 + 3, "the principal's directory")?;
     let launcher = status_of(scene.pid());
     let kept = u64::from_str_radix(field(&launcher, "CapPrm"), 16).map_err(|e| e.to_string())?;
     let listed = TABLE[0].capabilities.len();

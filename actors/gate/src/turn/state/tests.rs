@@ -36,14 +36,7 @@ fn admitted(action: u64) -> Event {
 }
 
 fn outcome(ended: Ended) -> ToolOutcome {
-    ToolOutcome {
-        ended,
-        stdout: Vec::new(),
-        stdout_dropped_bytes: 0,
-        stderr: Vec::new(),
-        stderr_dropped_bytes: 0,
-        ms: 0,
-    }
+    ToolOutcome::of(ended)
 }
 
 fn ask_completion(request: u32) -> Event {

@@ -1,0 +1,179 @@
+//! The principal's workspace and the store beside it, as the executor's own: staged, committed, undone.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use schema::effects::{Change, Effect, Effects, Kind, Side, Standing};
+use schema::tool::{Ended, ToolOutcome};
+use workspace::{Area, AreaError, ChangeKind, CommitError, Key, Limits, NodeKind, State, shown};
+
+use crate::ledger::failed;
+
+/// Where the table puts the principal's directory.
+pub const PRINCIPAL: &str = "/principal";
+
+/// Why there is no workspace.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A directory or the key.
+    #[error("{what}: {error}: it must be the executor's own to read and write")]
+    Io {
+        /// Which.
+        what: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The store.
+    #[error("{0}")]
+    Area(#[from] AreaError),
+}
+
+fn at(what: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let what = what.to_path_buf();
+    move |error| OpenError::Io { what, error }
+}
+
+/// Makes workspace and store below `principal`, where they are not there.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn make(principal: &Path) -> Result<(), OpenError> {
+    for dir in ["workspace", "store"].map(|name| principal.join(name)) {
+        match DirBuilder::new().mode(0o700).create(&dir) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(at(&dir)(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Opens workspace and store, and finishes or takes back what a crash left.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn open(principal: &Path) -> Result<Area, OpenError> {
+    let (workspace, store) = (principal.join("workspace"), principal.join("store"));
+    let key = key(&principal.join("store.key"))?;
+    let (area, recovered) = Area::open(&workspace, &store, &key, Limits::default())?;
+    for action in &recovered.finished {
+        tracing::warn!("action {action}: its commit was interrupted, and is finished now");
+    }
+    for action in &recovered.rolled_back {
+        tracing::warn!("action {action}: its commit was interrupted, and is taken back");
+    }
+    Ok(area)
+}
+
+/// The key of the undo store, made at the first start.
+fn key(path: &Path) -> Result<Key, OpenError> {
+    const KEY_BYTES: usize = 32;
+    let mut bytes = [0; KEY_BYTES];
+    match File::open(path) {
+        Ok(mut file) => file.read_exact(&mut bytes).map_err(at(path))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            getrandom::fill(&mut bytes).map_err(|error| at(path)(io::Error::other(error)))?;
+            let part = path.with_extension("part");
+            let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&part);
+            let written = file.as_mut().map_err(|e| io::Error::from(e.kind())).and_then(|file| {
+                file.write_all(&bytes)?;
+                file.sync_all()
+            });
+            written.and_then(|()| fs::rename(&part, path)).map_err(at(path))?;
+        }
+        Err(error) => return Err(at(path)(error)),
+    }
+    Ok(Key::new(bytes))
+}
+
+/// Stages what a sandbox's layer holds; the outcome then shows it.
+pub fn stage(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Effects, String> {
+    let staged = area.stage(action, layer).map_err(|error| error.to_string())?;
+    if staged.is_empty() {
+        area.discard(action).map_err(|error| error.to_string())?;
+    }
+    Ok(effects(&staged))
+}
+
+/// Stages the inverse of action `of`.
+pub fn stage_undo(area: &mut Area, action: u64, of: u64) -> ToolOutcome {
+    let undo = match area.stage_undo(of, action) {
+        Ok(undo) => undo,
+        Err(error) => return failed(&error.to_string()),
+    };
+    if !undo.conflicts.is_empty() {
+        let mut text = format!("action {of} is not taken back, since what it changed was changed again:\n");
+        for conflict in &undo.conflicts {
+            text.push_str(&format!("  {}\n", shown(&conflict.path)));
+        }
+        text.push_str("put these as the action left them, or undo the later actions first");
+        return failed(&text);
+    }
+    let effects = effects(&undo.effects);
+    let standing = if effects.is_empty() { Standing::Nothing } else { Standing::Staged };
+    ToolOutcome { effects, standing, ..ToolOutcome::of(Ended::Exited { code: 0 }) }
+}
+
+/// Makes it real, or forgets it.
+pub fn settle(area: &mut Area, action: u64, commit: bool) -> Standing {
+    match area.state(action) {
+        State::Committed { .. } | State::Undone { .. } => return Standing::Committed,
+        State::Discarded => return Standing::Discarded { reason: "it was decided against".to_owned() },
+        State::Unknown => return Standing::Discarded { reason: "nothing is staged of it".to_owned() },
+        State::Staged => {}
+    }
+    if !commit {
+        return match area.discard(action) {
+            Ok(()) => Standing::Discarded { reason: "it was decided against".to_owned() },
+            Err(error) => Standing::Discarded { reason: error.to_string() },
+        };
+    }
+    match area.commit(action, b"") {
+        Ok(_) => Standing::Committed,
+        Err(error) => {
+            tracing::warn!("action {action}: {error}");
+            let reason = reason(&error);
+            if let Err(error) = area.discard(action) {
+                tracing::error!("action {action}: {error}");
+            }
+            Standing::Discarded { reason }
+        }
+    }
+}
+
+fn reason(error: &CommitError) -> String {
+    format!("{error}; nothing was changed: ask again")
+}
+
+fn effects(staged: &workspace::Effects) -> Effects {
+    Effects {
+        list: staged.list.iter().map(effect).collect(),
+        more: staged.more,
+        bytes_written: staged.bytes_written,
+        undoable: staged.undoable,
+    }
+}
+
+fn effect(one: &workspace::Effect) -> Effect {
+    let side = |side: &Option<workspace::Side>| {
+        side.as_ref().map(|side| Side { bytes: side.bytes, mode: side.mode, digest: side.digest })
+    };
+    Effect {
+        path: shown(&one.path),
+        change: match one.change {
+            ChangeKind::Created => Change::Created,
+            ChangeKind::Changed => Change::Changed,
+            ChangeKind::Deleted => Change::Deleted,
+        },
+        kind: match one.what {
+            NodeKind::File => Kind::File,
+            NodeKind::Directory => Kind::Directory,
+            NodeKind::Symlink => Kind::Symlink,
+        },
+        before: side(&one.before),
+        after: side(&one.after),
+        diff: one.diff.clone(),
+    }
+}
