@@ -1,5 +1,4 @@
-//! Does the steps of a plan, forwards or backwards. What is done already is seen from where the nodes are, so both can
-//! be begun again after a crash.
+//! Does the steps of a plan. What is done already is seen from where the nodes are, so it can be begun again after a crash.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -57,9 +56,11 @@ impl Apply<'_> {
     pub fn settle(&self, plan: &Plan, is_after: bool) -> Result<(), Failed> {
         for touched in &plan.touched {
             let meta = if is_after { Some(&touched.after) } else { touched.before.as_ref() };
-            if let Some(meta) = meta {
-                let dir = self.directory(&touched.path).at("open", &touched.path)?;
-                node::set_meta(&dir, meta).at("set the mode of", &touched.path)?;
+            let Some(meta) = meta else { continue };
+            match self.directory(&touched.path) {
+                // Somebody removed it, which is why all is taken back.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) if !is_after => {}
+                dir => node::set_meta(dir.at("open", &touched.path)?, meta).at("set the mode of", &touched.path)?,
             }
         }
         Ok(())
@@ -76,13 +77,13 @@ impl Apply<'_> {
             let above = beneath::open_dir(self.workspace, above).at("open", above)?;
             let stat = beneath::look(&above, name).at("look at", &touched.path)?;
             let stat = stat.ok_or(Errno::NOENT).at("look at", &touched.path)?;
-            beneath::open_owned(&above, name, &stat).at("open", &touched.path)
+            node::open(&above, name, &stat).map(|(dir, _)| dir).at("open", &touched.path)
         })
         .collect()
     }
 
     /// A directory of the workspace, usable by its owner.
-    fn directory(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+    pub(crate) fn directory(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let fd = if path.is_empty() {
             beneath::open_dir(self.workspace, path)?
         } else {
@@ -98,7 +99,7 @@ impl Apply<'_> {
         Ok(fd)
     }
 
-    fn parent<'p>(&self, path: &'p [u8]) -> Result<(OwnedFd, &'p [u8]), Failed> {
+    pub(crate) fn parent<'p>(&self, path: &'p [u8]) -> Result<(OwnedFd, &'p [u8]), Failed> {
         let (above, name) = beneath::split(path);
         Ok((beneath::open_dir(self.workspace, above).at("open", above)?, name))
     }
@@ -114,9 +115,7 @@ impl Apply<'_> {
                 }
                 Ok(true)
             }
-            Op::Replace { slot, inode, .. } => {
-                self.exchange(&step.path, &slot_name(*slot), |now| now != *inode, displaced)
-            }
+            Op::Replace { slot, inode, .. } => self.exchange(&step.path, &slot_name(*slot), *inode, displaced),
             Op::Delete { slot, .. } => self.delete(&step.path, &slot_name(*slot), displaced),
             Op::Overwrite { target, content, after, .. } => {
                 self.overwrite(&step.path, &slot_name(*target), &slot_name(*content), after).map(|()| true)
@@ -125,62 +124,14 @@ impl Apply<'_> {
         }
     }
 
-    /// Takes a step back, unless it was not done.
-    pub fn backward(&self, step: &Step) -> Result<(), Failed> {
-        match &step.op {
-            Op::Create { slot } => {
-                let slot = slot_name(*slot);
-                if beneath::look(self.staged, slot.as_bytes()).at("look at", slot.as_bytes())?.is_none() {
-                    let (dir, name) = self.parent(&step.path)?;
-                    if let Some(stat) = beneath::look(&dir, name).at("look at", &step.path)? {
-                        movable(&dir, name, &stat).at("open up", &step.path)?;
-                        rename_new(dir, name, self.staged, slot.as_bytes()).at("take back", &step.path)?;
-                    }
-                }
-                Ok(())
-            }
-            Op::Replace { slot, inode, dir_mode } => {
-                self.exchange(&step.path, &slot_name(*slot), |now| now == *inode, None)?;
-                self.restore_mode(&step.path, *dir_mode)
-            }
-            Op::Delete { slot, dir_mode } => {
-                let slot = slot_name(*slot);
-                if let Some(stat) = beneath::look(self.staged, slot.as_bytes()).at("look at", slot.as_bytes())? {
-                    let (dir, name) = self.parent(&step.path)?;
-                    movable(self.staged, slot.as_bytes(), &stat).at("open up", &step.path)?;
-                    rename_new(self.staged, slot.as_bytes(), dir, name).at("put back", &step.path)?;
-                }
-                self.restore_mode(&step.path, *dir_mode)
-            }
-            Op::Overwrite { target, backup, before, .. } => {
-                self.overwrite(&step.path, &slot_name(*target), &slot_name(*backup), before)
-            }
-            Op::Meta { before, .. } => self.meta(&step.path, before),
-        }
-    }
-
-    fn restore_mode(&self, path: &[u8], dir_mode: Option<u32>) -> Result<(), Failed> {
-        let Some(mode) = dir_mode else { return Ok(()) };
-        let dir = self.directory(path).at("open", path)?;
-        let stays = rustix::fs::fstat(&dir).at("look at", path)?.st_mode & 0o6000;
-        rustix::fs::fchmod(&dir, Mode::from_raw_mode(mode | stays)).at("restore the mode of", path)
-    }
-
-    fn exchange(
-        &self,
-        path: &[u8],
-        slot: &str,
-        is_due: impl Fn(u64) -> bool,
-        displaced: Option<Stamp>,
-    ) -> Result<bool, Failed> {
+    fn exchange(&self, path: &[u8], slot: &str, new: u64, displaced: Option<Stamp>) -> Result<bool, Failed> {
         let (dir, name) = self.parent(path)?;
         let stat = beneath::look(&dir, name).at("look at", path)?.ok_or(Errno::NOENT).at("look at", path)?;
-        if !is_due(stat.st_ino) {
+        if stat.st_ino == new {
             return Ok(true);
         }
         movable(&dir, name, &stat).at("open up", path)?;
-        let swap = || rustix::fs::renameat_with(&dir, name, self.staged, slot, RenameFlags::EXCHANGE);
-        swap().at("replace", path)?;
+        rustix::fs::renameat_with(&dir, name, self.staged, slot, RenameFlags::EXCHANGE).at("replace", path)?;
         self.is_what_was_checked(slot, displaced).at("look at", path)
     }
 
@@ -200,7 +151,7 @@ impl Apply<'_> {
         Ok(beneath::look(self.staged, slot.as_bytes())?.is_some_and(|stat| Stamp::of(&stat) == stamp))
     }
 
-    fn overwrite(&self, path: &[u8], target: &str, from: &str, meta: &Meta) -> Result<(), Failed> {
+    pub(crate) fn overwrite(&self, path: &[u8], target: &str, from: &str, meta: &Meta) -> Result<(), Failed> {
         let stat = |name: &str| beneath::look(self.staged, name.as_bytes()).at("look at", name.as_bytes());
         // Without a copy of the old content the step was not begun.
         let (Some(from_stat), Some(target_stat)) = (stat(from)?, stat(target)?) else { return Ok(()) };
@@ -215,7 +166,7 @@ impl Apply<'_> {
         rustix::fs::fsync(&to).at("sync", path)
     }
 
-    fn meta(&self, path: &[u8], meta: &Meta) -> Result<(), Failed> {
+    pub(crate) fn meta(&self, path: &[u8], meta: &Meta) -> Result<(), Failed> {
         let (dir, name) = self.parent(path)?;
         let stat = beneath::look(&dir, name).at("look at", path)?.ok_or(Errno::NOENT).at("look at", path)?;
         if beneath::file_type(&stat) != FileType::RegularFile {
@@ -228,7 +179,7 @@ impl Apply<'_> {
 }
 
 /// A directory can be moved to another one only where its owner may write to it, since its `..` changes.
-fn movable(dir: impl AsFd, name: &[u8], stat: &rustix::fs::Stat) -> Result<(), Errno> {
+pub fn movable(dir: impl AsFd, name: &[u8], stat: &rustix::fs::Stat) -> Result<(), Errno> {
     if beneath::file_type(stat) == FileType::Directory && stat.st_mode & 0o700 != 0o700 {
         writable(&beneath::open_owned(dir, name, stat)?)?;
     }

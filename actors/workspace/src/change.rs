@@ -11,6 +11,7 @@ use crate::effects::{Effects, NodeKind};
 use crate::error::{At, StageError};
 use crate::limits::Limits;
 use crate::node::{self, Image, Meta};
+use crate::parents::Parents;
 use crate::plan::{Plan, Slot};
 use crate::planner::{Planner, join};
 use crate::store::slot_name;
@@ -56,7 +57,8 @@ impl Area {
     }
 
     fn plan_changes(&self, staged: &OwnedFd, changes: &[Change]) -> Result<Plan, StageError> {
-        let mut view = View { workspace: &self.workspace, staged, limits: &self.limits, wants: Wants::new(), next: 0 };
+        let parents = Parents::new(&self.workspace);
+        let mut view = View { parents, staged, limits: &self.limits, wants: Wants::new(), next: 0 };
         changes.iter().try_for_each(|change| view.change(change))?;
         let View { mut wants, next, .. } = view;
         add_parents(&mut wants);
@@ -66,7 +68,7 @@ impl Area {
 
 /// The workspace as the changes so far leave it.
 struct View<'a> {
-    workspace: &'a OwnedFd,
+    parents: Parents<'a>,
     staged: &'a OwnedFd,
     limits: &'a Limits,
     wants: Wants,
@@ -114,14 +116,14 @@ impl View<'_> {
     }
 
     /// The path must be one that can be made: nothing is there, and its directory is.
-    fn free(&self, path: &[u8]) -> Result<(), StageError> {
+    fn free(&mut self, path: &[u8]) -> Result<(), StageError> {
         match self.now(path)? {
             Now::Nothing => self.has_parent(path),
             Now::Wanted(_) | Now::Old(_) => Self::refuse(path, "there is something of this name"),
         }
     }
 
-    fn has_parent(&self, path: &[u8]) -> Result<(), StageError> {
+    fn has_parent(&mut self, path: &[u8]) -> Result<(), StageError> {
         let (above, _) = beneath::split(path);
         if above.is_empty() || self.now(above)?.is_directory() {
             return Ok(());
@@ -129,7 +131,7 @@ impl View<'_> {
         Self::refuse(path, "the directory it would be in is not there")
     }
 
-    fn now(&self, path: &[u8]) -> Result<Now, StageError> {
+    fn now(&mut self, path: &[u8]) -> Result<Now, StageError> {
         well_formed(path, self.limits).or_else(|why| Self::refuse(path, why))?;
         if let Some(want) = self.wants.get(&TreePath(path.to_vec())) {
             return Ok(match want {
@@ -147,7 +149,7 @@ impl View<'_> {
             above = beneath::split(above).0;
         }
         let (above, name) = beneath::split(path);
-        let dir = match beneath::open_dir(self.workspace, above) {
+        let dir = match self.parents.get(above) {
             Ok(dir) => dir,
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(Now::Nothing),
             Err(errno) => return Err(errno).at("open", above)?,
@@ -246,8 +248,11 @@ impl View<'_> {
         if is_directory {
             let mut names: Vec<Vec<u8>> = Vec::new();
             if old {
-                let dir = beneath::open_dir(self.workspace, from).at("open", from)?;
-                names = beneath::names(&dir).at("list", from)?;
+                let (above, name) = beneath::split(from);
+                let found = node::read(self.parents.get(above).at("open", above)?, name, from, false)?;
+                if let Some(dir) = found.as_ref().and_then(|found| found.fd.as_ref()) {
+                    names = beneath::names(dir).at("list", from)?;
+                }
             }
             let inside = |path: &TreePath| {
                 let (above, name) = beneath::split(&path.0);
@@ -269,15 +274,16 @@ impl View<'_> {
     /// A node of the workspace, as wanted under another name: a file stays the same file.
     fn moved_old(&mut self, from: &[u8]) -> Result<(Want, bool), StageError> {
         let (above, name) = beneath::split(from);
-        let dir = beneath::open_dir(self.workspace, above).at("open", above)?;
-        let found = node::read(&dir, name, from, true)?.ok_or(rustix::io::Errno::NOENT).at("look at", from)?;
+        let dir = self.parents.get(above).at("open", above)?;
+        let found = node::read(dir, name, from, true)?.ok_or(rustix::io::Errno::NOENT).at("look at", from)?;
         let image = found.image;
         let want = match image.kind {
             NodeKind::Directory => Want::Directory { meta: Some(image.meta), opaque: false },
             NodeKind::Symlink => Want::Symlink { target: image.target, mtime: image.meta.mtime },
             NodeKind::File => {
-                let slot = self.slot();
-                rustix::fs::linkat(&dir, name, self.staged, slot_name(slot), AtFlags::empty()).at("link", from)?;
+                let slot = self.next;
+                self.next += 1;
+                rustix::fs::linkat(dir, name, self.staged, slot_name(slot), AtFlags::empty()).at("link", from)?;
                 Want::Same { from: from.to_vec(), slot, image }
             }
         };

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::Mode;
 use rustix::io::Errno;
 
 use crate::apply::Stamp;
@@ -14,6 +13,7 @@ use crate::effects::NodeKind;
 use crate::error::{At, CommitError, Conflict, ConflictKind, Failed, StageError};
 use crate::keep::Keeper;
 use crate::node::{self, Found, Image};
+use crate::parents::Parents;
 use crate::plan::{Delta, Plan};
 use crate::record::{Content, Kept};
 
@@ -28,12 +28,8 @@ pub struct Checked {
 
 /// Compares a plan with the workspace.
 pub struct Checker<'a, 'k> {
-    workspace: &'a OwnedFd,
+    parents: Parents<'a>,
     keeper: Option<&'a mut Keeper<'k>>,
-    /// The directory that was looked into last.
-    parent: Option<(Vec<u8>, OwnedFd)>,
-    /// Directories that had to be opened up to be looked into.
-    opened_up: Vec<(OwnedFd, u32)>,
     conflicts: Vec<Conflict>,
     checked: Checked,
 }
@@ -49,16 +45,12 @@ enum Seen {
 impl<'a, 'k> Checker<'a, 'k> {
     /// With a keeper, what is replaced is kept.
     pub fn new(workspace: &'a OwnedFd, keeper: Option<&'a mut Keeper<'k>>) -> Checker<'a, 'k> {
-        let (conflicts, opened_up) = (Vec::new(), Vec::new());
-        Checker { workspace, keeper, parent: None, opened_up, conflicts, checked: Checked::default() }
+        Checker { parents: Parents::new(workspace), keeper, conflicts: Vec::new(), checked: Checked::default() }
     }
 
     /// Compares all of it. What differs is a conflict, every one of them.
     pub fn check(mut self, plan: &Plan) -> Result<Checked, CommitError> {
-        let result = self.all(plan);
-        let restored = self.restore();
-        result?;
-        restored?;
+        self.all(plan)?;
         if self.conflicts.is_empty() { Ok(self.checked) } else { Err(CommitError::Conflict(self.conflicts)) }
     }
 
@@ -106,9 +98,7 @@ impl<'a, 'k> Checker<'a, 'k> {
                 return Ok(());
             }
         };
-        let result = self.compare(delta, before, &mut found, goes);
-        found.restore()?;
-        result
+        self.compare(delta, before, &mut found, goes)
     }
 
     fn compare(
@@ -157,7 +147,7 @@ impl<'a, 'k> Checker<'a, 'k> {
     fn absent(&mut self, delta: &Delta, made: &BTreeSet<&[u8]>) -> Result<(), CommitError> {
         let (above, name) = beneath::split(&delta.path);
         if !made.contains(above) {
-            match self.parent(above) {
+            match self.parents.get(above) {
                 Ok(dir) => {
                     if beneath::look(dir, name).at("look at", &delta.path)?.is_some() {
                         self.conflict(&delta.path, ConflictKind::Appeared);
@@ -179,7 +169,7 @@ impl<'a, 'k> Checker<'a, 'k> {
     /// Looks at a path; a file's content is read with `hash` only.
     fn read(&mut self, path: &[u8], hash: bool) -> Result<Seen, CommitError> {
         let (above, name) = beneath::split(path);
-        let dir = match self.parent(above) {
+        let dir = match self.parents.get(above) {
             Ok(dir) => dir,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Seen::Nothing),
             Err(errno) => return Err(Failed::new("open", above, errno).into()),
@@ -190,39 +180,5 @@ impl<'a, 'k> Checker<'a, 'k> {
             Err(StageError::Io(failed)) if !matches!(failed.errno, Errno::STALE | Errno::NOENT) => Err(failed.into()),
             Err(_) => Ok(Seen::Other),
         }
-    }
-
-    fn parent(&mut self, path: &[u8]) -> Result<&OwnedFd, Errno> {
-        if self.parent.as_ref().is_none_or(|(last, _)| last != path) {
-            let fd = match beneath::open_dir(self.workspace, path) {
-                Err(Errno::ACCESS) => self.open_up(path)?,
-                other => other?,
-            };
-            self.parent = Some((path.to_vec(), fd));
-        }
-        self.parent.as_ref().map(|(_, fd)| fd).ok_or(Errno::NOENT)
-    }
-
-    /// Opens up each directory on the way whose owner has denied itself to look into it.
-    fn open_up(&mut self, path: &[u8]) -> Result<OwnedFd, Errno> {
-        let mut at = beneath::open_dir(self.workspace, b"")?;
-        for name in path.split(|byte| *byte == b'/') {
-            let stat = beneath::look(&at, name)?.ok_or(Errno::NOENT)?;
-            if beneath::file_type(&stat) != rustix::fs::FileType::Directory {
-                return Err(Errno::NOTDIR);
-            }
-            at = beneath::open_owned(&at, name, &stat)?;
-            if stat.st_mode & 0o500 != 0o500 {
-                self.opened_up.push((rustix::io::dup(&at)?, stat.st_mode & 0o7777));
-            }
-        }
-        Ok(at)
-    }
-
-    fn restore(&mut self) -> Result<(), Failed> {
-        while let Some((dir, mode)) = self.opened_up.pop() {
-            rustix::fs::fchmod(dir, Mode::from_raw_mode(mode)).at("restore the mode of", b"a directory")?;
-        }
-        Ok(())
     }
 }

@@ -17,6 +17,7 @@ use crate::keep::{self, Keeper, RECORD};
 use crate::kept_links::KeptLinks;
 use crate::limits::SYNC_ONE_BY_ONE_MAX;
 use crate::node;
+use crate::parents::Parents;
 use crate::plan::{Op, Plan};
 use crate::point::Point;
 use crate::record::{self, Kept, Line};
@@ -179,7 +180,7 @@ impl Area {
     pub(crate) fn take_back(&mut self, action: u64, plan: &Plan, staged: &OwnedFd) -> Result<(), Failed> {
         let apply = Apply { workspace: &self.workspace, staged };
         apply.open_up(plan)?;
-        plan.steps.iter().rev().try_for_each(|step| apply.backward(step))?;
+        plan.steps.iter().rev().try_for_each(|step| apply.backward(step, action))?;
         apply.settle(plan, false)?;
         self.store.sync_whole()?;
         remove_file(&self.store.journal, action.to_string().as_bytes())?;
@@ -227,6 +228,7 @@ impl Area {
                 Op::Delete { .. } | Op::Meta { .. } => {}
             }
         }
+        let mut parents = Parents::new(staged);
         for delta in &plan.deltas {
             let Some(after) = &delta.after else { continue };
             let mut above = delta.path.as_slice();
@@ -236,7 +238,8 @@ impl Area {
             let Some(slot) = slots.get(above) else { continue };
             let path = [slot.as_bytes(), &delta.path[above.len()..]].concat();
             let (parent, name) = beneath::split(&path);
-            let whole = beneath::open_dir(staged, parent)
+            let whole = parents
+                .get(parent)
                 .ok()
                 .and_then(|dir| node::read(dir, name, &delta.path, true).ok().flatten())
                 .is_some_and(|found| found.image.kind == after.kind && found.image.same_content(after));
@@ -278,7 +281,7 @@ fn few_nodes(dir: &OwnedFd, found: &mut Vec<OwnedFd>) -> Result<bool, Failed> {
         if kind == rustix::fs::FileType::Symlink {
             continue;
         }
-        let fd = beneath::open_owned(dir, &name, &stat).at("open", &name)?;
+        let (fd, _widened) = node::open(dir, &name, &stat).at("open", &name)?;
         let fine = kind != rustix::fs::FileType::Directory || few_nodes(&fd, found)?;
         found.push(fd);
         if !fine {

@@ -124,7 +124,10 @@ impl<'a> Keeper<'a> {
         match rustix::fs::linkat(&self.store.contents, name, &self.dir, name, AtFlags::empty()) {
             // The action has this content already, under another path.
             Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(errno) => Err(errno).at("link", name.as_bytes()),
+            Err(errno) => {
+                drop_unneeded(self.store, name.as_bytes())?;
+                Err(errno).at("link", name.as_bytes())
+            }
         }
     }
 }

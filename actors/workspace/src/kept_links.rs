@@ -12,6 +12,7 @@ use crate::effects::NodeKind;
 use crate::error::{At, Failed, StageError};
 use crate::keep::link_name;
 use crate::node;
+use crate::parents::Parents;
 use crate::plan::{Op, Plan};
 use crate::record::Kept;
 use crate::store::{Store, remove_file};
@@ -55,6 +56,7 @@ impl KeptLinks {
             }
         }
         let mut numbers: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut parents = Parents::new(workspace);
         for one in kept {
             let (Some(inode), Some(before)) = (loses_name(one), &one.delta.before) else { continue };
             let stored = self.0.get(&inode).map_or(0, |names| names.len() as u64);
@@ -67,7 +69,7 @@ impl KeptLinks {
                 Some(number) => *number,
                 None => {
                     let (above, name) = beneath::split(&one.delta.path);
-                    let above = beneath::open_dir(workspace, above).at("open", above)?;
+                    let above = parents.get(above).at("open", above)?;
                     rustix::fs::linkat(above, name, dir, link_name(next), AtFlags::empty())
                         .at("keep", &one.delta.path)?;
                     self.0.entry(inode).or_default().push((action, next));

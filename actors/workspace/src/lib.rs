@@ -20,6 +20,7 @@ mod layer;
 mod limits;
 mod links;
 mod node;
+mod parents;
 mod plan;
 mod planner;
 mod point;
@@ -28,6 +29,7 @@ mod recover;
 mod seal;
 mod stage;
 mod store;
+mod take_back;
 mod undo;
 mod want;
 

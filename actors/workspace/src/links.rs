@@ -17,6 +17,7 @@ use crate::beneath;
 use crate::effects::NodeKind;
 use crate::error::{At, Failed, StageError};
 use crate::node::{self, Image, Time};
+use crate::parents::Parents;
 use crate::plan::Slot;
 use crate::store::slot_name;
 use crate::want::{FileWant, TreePath, Want, Wants};
@@ -75,25 +76,18 @@ struct Resolve<'a> {
 
 impl Resolve<'_> {
     fn find_names(&mut self) -> Result<(), Failed> {
-        let mut parent: Option<(Vec<u8>, Option<OwnedFd>)> = None;
+        let mut parents = Parents::new(self.workspace);
         for (path, want) in &*self.wants {
             if matches!(want, Want::Directory { .. }) {
                 continue;
             }
             let (above, name) = beneath::split(&path.0);
-            if parent.as_ref().is_none_or(|(last, _)| last != above) {
-                let dir = match beneath::open_dir(self.workspace, above) {
-                    Ok(dir) => Some(dir),
-                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => None,
-                    Err(errno) => return Err(Failed::new("open", above, errno)),
-                };
-                parent = Some((above.to_vec(), dir));
-            }
-            let Some((_, Some(dir))) = &parent else { continue };
-            let found = match beneath::look(dir, name) {
-                Err(Errno::ACCESS) => None,
-                other => other.at("look at", &path.0)?,
+            let dir = match parents.get(above) {
+                Ok(dir) => dir,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
+                Err(errno) => return Err(Failed::new("open", above, errno)),
             };
+            let found = beneath::look(dir, name).at("look at", &path.0)?;
             if let Some(stat) = found.filter(|stat| beneath::file_type(stat) == FileType::RegularFile) {
                 self.inodes.insert(path.0.clone(), stat.st_ino);
                 let (atime, links) = (node::atime(&stat), stat.st_nlink);
@@ -138,8 +132,9 @@ impl Resolve<'_> {
             return Ok(image.clone());
         }
         let (above, name) = beneath::split(&old.names[0]);
-        let dir = beneath::open_dir(self.workspace, above).at("open", above)?;
-        let found = node::read(&dir, name, &old.names[0], true)?.ok_or(Errno::NOENT).at("look at", &old.names[0])?;
+        let mut parents = Parents::new(self.workspace);
+        let dir = parents.get(above).at("open", above)?;
+        let found = node::read(dir, name, &old.names[0], true)?.ok_or(Errno::NOENT).at("look at", &old.names[0])?;
         Ok(old.image.insert(found.image).clone())
     }
 
@@ -222,7 +217,8 @@ impl Resolve<'_> {
         let slot = *self.next;
         *self.next += 1;
         let (above, name) = beneath::split(anchor);
-        let dir = beneath::open_dir(self.workspace, above).at("open", above)?;
+        let mut parents = Parents::new(self.workspace);
+        let dir = parents.get(above).at("open", above)?;
         rustix::fs::linkat(dir, name, self.staged, slot_name(slot), AtFlags::empty()).at("link", path)?;
         let image = changed.map_or(old, |changed| &changed.image).clone();
         let image = Image { inode: old.inode, links: old.links, ..image };

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::beneath::{self, MODE_MASK};
 use crate::content;
 use crate::effects::{NodeKind, Side};
-use crate::error::{At, Failed, StageError};
+use crate::error::{At, StageError};
 use crate::limits::NAMES_MAX;
 
 /// A point in time as files carry it.
@@ -125,22 +125,46 @@ pub struct Found {
     pub image: Image,
     /// A file or directory.
     pub fd: Option<OwnedFd>,
-    /// A directory whose permissions had to be widened, and were to be put back to these.
-    pub widened_from: Option<u32>,
+    /// Holds a directory open to its owner while it is looked at.
+    _widened: Option<Widened>,
+}
+
+/// A directory whose permissions had to be widened: they are put back when this goes.
+pub struct Widened {
+    dir: OwnedFd,
+    mode: u32,
+}
+
+impl Widened {
+    /// Nothing, if the mode is what the directory has.
+    pub fn from_mode(dir: &OwnedFd, mode: u32) -> Result<Option<Widened>, Errno> {
+        if rustix::fs::fstat(dir)?.st_mode & 0o7777 == mode {
+            return Ok(None);
+        }
+        Ok(Some(Widened { dir: rustix::io::fcntl_dupfd_cloexec(dir, 0)?, mode }))
+    }
+}
+
+/// Opens a file or directory that its owner may have denied itself. A directory stays open to its owner as long as the
+/// second is kept.
+pub fn open(dir: impl AsFd, name: &[u8], stat: &Stat) -> Result<(OwnedFd, Option<Widened>), Errno> {
+    let fd = beneath::open_owned(dir, name, stat)?;
+    let is_dir = beneath::file_type(stat) == FileType::Directory;
+    let widened = if is_dir { Widened::from_mode(&fd, stat.st_mode & 0o7777)? } else { None };
+    Ok((fd, widened))
+}
+
+impl Drop for Widened {
+    fn drop(&mut self) {
+        // There is nobody to tell, and a mode that is too wide is seen and can be corrected.
+        let _ = rustix::fs::fchmod(&self.dir, Mode::from_raw_mode(self.mode));
+    }
 }
 
 impl Found {
     /// A directory's permissions.
     pub fn dir_mode(&self) -> Option<u32> {
         (self.image.kind == NodeKind::Directory).then_some(self.image.meta.mode)
-    }
-
-    /// Puts back permissions that had to be widened.
-    pub fn restore(&self) -> Result<(), Failed> {
-        match (&self.fd, self.widened_from) {
-            (Some(fd), Some(mode)) => rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)).at("restore the mode of", b""),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -151,17 +175,11 @@ pub fn read(dir: impl AsFd, name: &[u8], path: &[u8], hash: bool) -> Result<Opti
     if kind == NodeKind::Symlink {
         let target = rustix::fs::readlinkat(&dir, name, Vec::new()).at("read the link", path)?.into_bytes();
         let image = Image { inode: stat.st_ino, links: stat.st_nlink, ..Image::symlink(&target, mtime(&stat)) };
-        return Ok(Some(Found { image, fd: None, widened_from: None }));
+        return Ok(Some(Found { image, fd: None, _widened: None }));
     }
     let meta = Meta { mode: stat.st_mode & MODE_MASK, mtime: mtime(&stat), xattrs: Vec::new() };
     let mut image = Image { kind, inode: stat.st_ino, links: stat.st_nlink, ..Image::directory(&meta) };
-    let fd = beneath::open_owned(&dir, name, &stat).at("open", path)?;
-    let mut widened_from = None;
-    if kind == NodeKind::Directory {
-        let mode = stat.st_mode & 0o7777;
-        let now = rustix::fs::fstat(&fd).at("look at", path)?.st_mode & 0o7777;
-        widened_from = (mode != now).then_some(mode);
-    }
+    let (fd, widened) = open(&dir, name, &stat).at("open", path)?;
     image.meta.xattrs = xattrs(&fd).at("read the attributes of", path)?;
     let fd = if kind == NodeKind::File {
         let file = File::from(fd);
@@ -173,7 +191,7 @@ pub fn read(dir: impl AsFd, name: &[u8], path: &[u8], hash: bool) -> Result<Opti
     } else {
         fd
     };
-    Ok(Some(Found { image, fd: Some(fd), widened_from }))
+    Ok(Some(Found { image, fd: Some(fd), _widened: widened }))
 }
 
 /// The attributes that are kept: `user.`, without the overlay's own.

@@ -229,9 +229,7 @@ impl<'a> Planner<'a> {
         if let Some(found) = &found
             && let (NodeKind::Directory, Some(old)) = (found.image.kind, &found.fd)
         {
-            let result = self.merge(spot, meta, opaque, (found, old), inner);
-            found.restore()?;
-            return result.map(|()| false);
+            return self.merge(spot, meta, opaque, (found, old), inner).map(|()| false);
         }
         let Some(meta) = meta else {
             return Err(StageError::Change { path: spot.path.to_vec(), why: "there is no such directory" });
@@ -278,12 +276,17 @@ impl<'a> Planner<'a> {
             self.delta(spot, Some(found), Some(&after), true, None)?;
         }
         let place = Place { old: Some(old), new: None, depth: spot.place.depth + 1 };
+        let steps = self.plan.steps.len();
         let mut named = self.level(inner, spot.path, place)?;
         if opaque {
             named |= self.only(spot, old, inner)?;
         }
         if named || changed.is_some() {
             self.touch(spot.path, before, meta);
+        } else if self.plan.steps.len() > steps && before.mode & 0o700 != 0o700 {
+            // Nothing of it changes, but it has to be opened up for what changes in it.
+            let (path, before) = (spot.path.to_vec(), Some(before.clone()));
+            self.plan.touched.push(Touched { path, after: found.image.meta.clone(), before });
         }
         Ok(())
     }
@@ -319,7 +322,6 @@ impl<'a> Planner<'a> {
                 let place = Place { old: Some(dir), new: None, depth: spot.place.depth + 1 };
                 self.vanish(&Spot { place, name: &name, path: &path }, &inner, None)?;
             }
-            found.restore()?;
         }
         Ok(())
     }

@@ -91,6 +91,14 @@ fn every_point(case: &Case) -> (usize, usize) {
     for number in 0.. {
         let home = Home::new();
         (case.make)(&home);
+        let mut area = home.open();
+        (case.stage)(&mut area, ACTION);
+        // Half of the children stage it themselves: the other half commits what a process before them staged.
+        if number % 2 == 0 {
+            area.discard(ACTION).unwrap();
+            std::fs::remove_file(home.store().join(format!("actions/{ACTION}.discarded"))).unwrap();
+        }
+        drop(area);
         let old = home.look();
         let dir = home.dir.path().to_str().unwrap();
         let child = ["--child", case.name, dir, &number.to_string()];

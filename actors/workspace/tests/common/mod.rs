@@ -1,6 +1,7 @@
 //! What the tests of the transactions share: a workspace with its store, and what a tree looks like.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod layer;
 pub mod overlay;
 
 use std::collections::BTreeMap;

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use workspace::{Area, Change};
+use tar::EntryType;
+use workspace::{Area, Change, State};
 
+use crate::common::layer::Layer;
 use crate::common::{Home, set_mode, set_xattr};
 
 /// A workspace and an action on it.
@@ -20,6 +22,8 @@ pub const CASES: &[Case] = &[
     Case { name: "one_file_is_written", make: some_files, stage: one_file },
     Case { name: "many_kinds_of_changes", make: some_files, stage: many_kinds },
     Case { name: "a_tree_is_renamed", make: some_files, stage: renamed_tree },
+    Case { name: "a_layer_of_everything", make: some_files, stage: layer },
+    Case { name: "an_undo_of_many_kinds", make: some_files, stage: undo },
 ];
 
 fn some_files(home: &Home) {
@@ -67,4 +71,37 @@ fn many_kinds(area: &mut Area, action: u64) {
 fn renamed_tree(area: &mut Area, action: u64) {
     let changes = [Change::Rename { from: path("dir"), to: path("moved") }, write("moved/one", "one\n")];
     area.stage_changes(action, &changes).unwrap();
+}
+
+fn layer(area: &mut Area, action: u64) {
+    let opaque: &[(&str, &[u8])] = &[("path", b"dir"), ("mtime", b"2"), ("CHELA.opaque", b"1")];
+    let sparse: &[(&str, &[u8])] = &[
+        ("path", b"large"),
+        ("mtime", b"-3.5"),
+        ("atime", b"3"),
+        ("SCHILY.xattr.user.color", b"red"),
+        ("GNU.sparse.size", b"1000000"),
+        ("GNU.sparse.numblocks", b"1"),
+        ("GNU.sparse.map", b"500000,4"),
+    ];
+    let stream = Layer::default()
+        .directory(b"a")
+        .file(b"a/inside", b"where a file was\n")
+        .link(EntryType::Symlink, b"b", b"/nowhere")
+        .entry(EntryType::Directory, opaque, b"")
+        .file(b"dir/one", b"1\n")
+        .file(b"dir/three", b"3\n")
+        .file(b"gone", b"first\n")
+        .link(EntryType::Link, b"gone-too", b"gone")
+        .entry(EntryType::Regular, sparse, b"data")
+        .end();
+    area.stage(action, &mut &stream[..]).unwrap();
+}
+
+fn undo(area: &mut Area, action: u64) {
+    if area.state(3) == State::Unknown {
+        many_kinds(area, 3);
+        area.commit(3, b"").unwrap();
+    }
+    assert_eq!(area.stage_undo(3, action).unwrap().conflicts, []);
 }
