@@ -116,6 +116,41 @@ pub fn copy(from: &File, to: &File) -> io::Result<()> {
     to.set_len(length)
 }
 
+/// How far a piece of a copy has come.
+pub struct Piece {
+    /// Where to go on; `None`: all of it is copied.
+    pub next: Option<u64>,
+    /// Bytes that were copied.
+    pub copied: u64,
+}
+
+/// Copies `from` into the empty or begun `to` from `at` on, at most about `most` bytes of data; holes stay holes.
+pub fn copy_piece(from: &File, to: &File, at: u64, most: u64) -> io::Result<Piece> {
+    let length = from.metadata()?.len();
+    let (mut at, mut copied) = (at, 0);
+    let mut buffer = vec![0; CHUNK_BYTES.min(usize::try_from(length).unwrap_or(CHUNK_BYTES))];
+    while at < length {
+        let (start, end) = next_data(from, at, length)?;
+        at = start;
+        while at < end {
+            if copied >= most {
+                return Ok(Piece { next: Some(at), copied });
+            }
+            let want = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            let got = read_at(from, &mut buffer[..want], at)?;
+            if got == 0 {
+                // It was cut short meanwhile.
+                return Ok(Piece { next: None, copied });
+            }
+            to.write_all_at(&buffer[..got], at)?;
+            at += got as u64;
+            copied += got as u64;
+        }
+    }
+    to.set_len(length)?;
+    Ok(Piece { next: None, copied })
+}
+
 /// Makes `to` hold what `from` does without ever being shorter than both: the file of several names that is written in
 /// place. Room is asked for first, so that a full disk is noticed before anything is written.
 pub fn overwrite(from: &File, to: &File) -> io::Result<()> {

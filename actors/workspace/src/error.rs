@@ -150,6 +150,36 @@ pub enum StageError {
     },
 }
 
+/// The workspace could not be copied for a long command.
+#[derive(Debug, thiserror::Error)]
+pub enum FreezeError {
+    /// The kernel refused a step.
+    #[error(transparent)]
+    Io(#[from] Failed),
+    /// The store.
+    #[error(transparent)]
+    Area(#[from] AreaError),
+    /// A limit is reached.
+    #[error(
+        "copying the workspace for a command in the background takes more than {limit} {what}: remove what is not \
+         needed from the workspace, or use run_command, which needs no copy"
+    )]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// The disk is nearly full.
+    #[error(
+        "copying the workspace for a command in the background would leave less than {left_bytes} bytes of the disk free"
+    )]
+    Room {
+        /// What must be left.
+        left_bytes: u64,
+    },
+}
+
 /// An export could not be finished.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {

@@ -69,6 +69,27 @@ impl Default for Limits {
     }
 }
 
+/// What a frozen copy of a workspace may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Frozen {
+    /// Files, directories and links.
+    pub nodes_max: usize,
+    /// Directories above a node. Each takes two descriptors while it is copied.
+    pub depth_max: usize,
+    /// Bytes of content that the filesystem can't clone.
+    pub bytes_max: u64,
+    /// Room on the disk that must be left, bytes.
+    pub room_left_bytes: u64,
+    /// Time for all of it, milliseconds.
+    pub time_ms: u64,
+}
+
+impl Default for Frozen {
+    fn default() -> Frozen {
+        Frozen { nodes_max: 200_000, depth_max: 128, bytes_max: 2 << 30, room_left_bytes: 256 << 20, time_ms: 60_000 }
+    }
+}
+
 /// Bytes that are read, hashed or written at once.
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 /// One encoded line of a record: a symlink's target, a node's attributes and one diff fit.

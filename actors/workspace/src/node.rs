@@ -259,6 +259,13 @@ pub fn set_meta(fd: impl AsFd, meta: &Meta) -> Result<(), Errno> {
     rustix::fs::fchmod(&fd, Mode::from_raw_mode(meta.mode | stays))
 }
 
+/// Sets a file's or directory's time of the last reading.
+pub fn set_read_time(fd: impl AsFd, atime: Time) -> Result<(), Errno> {
+    let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+    let last_access = Timespec { tv_sec: atime.s, tv_nsec: atime.ns.into() };
+    rustix::fs::futimens(&fd, &Timestamps { last_access, last_modification: omit })
+}
+
 /// Sets a link's time.
 pub fn set_link_time(dir: impl AsFd, name: &[u8], mtime: Time) -> Result<(), Errno> {
     rustix::fs::utimensat(dir, name, &timestamps(mtime), AtFlags::SYMLINK_NOFOLLOW)

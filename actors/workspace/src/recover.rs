@@ -20,6 +20,10 @@ impl Area {
             }
         }
         self.remove_new(&mut recovered)?;
+        // Whoever worked over these is gone with the process that made them.
+        for name in beneath::names(&self.store.frozen).at("list", b"frozen")? {
+            beneath::remove_tree(&self.store.frozen, &name)?;
+        }
         Ok(recovered)
     }
 

@@ -3,7 +3,7 @@
 //! `staging/N` holds an action's new nodes and its plan; `journal/N` the steps of a commit that has begun; `actions/N`
 //! (or `N-U`, when it takes back U) the record of a committed action; `actions/N.discarded` says what it says;
 //! `undo/N` has what an undo of N needs, among it a hard link to each old content in `undo/contents`: when no action
-//! needs a content any more, it has one name left.
+//! needs a content any more, it has one name left. `frozen/N` is a copy of the workspace that command N works over.
 
 use std::fs::File;
 use std::io;
@@ -34,6 +34,8 @@ pub struct Store {
     pub undo: OwnedFd,
     /// Old contents.
     pub contents: OwnedFd,
+    /// A copy of the workspace for each command that runs in the background.
+    pub frozen: OwnedFd,
     /// Seals and opens.
     pub sealer: Sealer,
     /// Locked while this process has the store open. A lock of the process: what it forks does not hold it.
@@ -64,6 +66,7 @@ impl Store {
             journal: dir(&root, b"journal")?,
             actions: dir(&root, b"actions")?,
             contents: dir(&undo, b"contents")?,
+            frozen: dir(&root, b"frozen")?,
             undo,
             root,
             sealer,

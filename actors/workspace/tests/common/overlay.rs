@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::Command;
 
 use workspace::{Effects, ExportError, Exported, Limits, StageError, export};
@@ -15,6 +16,11 @@ impl Home {
     }
 
     pub fn try_rehearse(&self, script: &str) -> Result<(Vec<u8>, Exported), ExportError> {
+        self.rehearse_over(&self.workspace(), script)
+    }
+
+    /// As above, over another tree.
+    pub fn rehearse_over(&self, lower: &Path, script: &str) -> Result<(Vec<u8>, Exported), ExportError> {
         let layer = tempfile::tempdir_in(self.dir.path()).unwrap();
         for name in ["upper", "work", "merged"] {
             fs::create_dir(layer.path().join(name)).unwrap();
@@ -23,7 +29,7 @@ impl Home {
                      $LAYER/merged && cd $LAYER/merged && exec sh -euc \"$SCRIPT\"";
         let output = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "sh", "-euc", mount])
-            .env("LOWER", self.workspace())
+            .env("LOWER", lower)
             .env("LAYER", layer.path())
             .env("SCRIPT", script)
             .output()
