@@ -22,7 +22,8 @@ pub fn limit(cpu_s: u32) -> Result<(), Failure> {
         (Resource::RLIMIT_NPROC, PROCESSES),
         (Resource::RLIMIT_FSIZE, FILE_BYTES),
         (Resource::RLIMIT_NOFILE, OPEN_FILES),
-        (Resource::RLIMIT_CORE, 0),
+        // Not 0: a core pattern that is a pipe heeds no limit but this one.
+        (Resource::RLIMIT_CORE, 1),
     ] {
         // A limit that is lower already can't be raised without a capability, and need not be.
         let (_, hard) = nix::sys::resource::getrlimit(what).at(Step::Limits)?;

@@ -162,7 +162,7 @@ fn limits(facts: &Facts, row: &Row, expected: &Expected, found: &mut Vec<String>
         return;
     }
     let bounds = [
-        ("Max core file size", Some(0)),
+        ("Max core file size", Some(1)),
         ("Max address space", row.limits.address_space_bytes),
         ("Max open files", Some(row.limits.open_files)),
         ("Max processes", row.limits.processes),

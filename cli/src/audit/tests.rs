@@ -73,7 +73,7 @@ fn sound(role: Role) -> (Facts, Expected) {
             fd(6, unix(&[GATE])),
         ],
         limits: [
-            ("Max core file size", Some(0)),
+            ("Max core file size", Some(1)),
             ("Max address space", row.limits.address_space_bytes),
             ("Max open files", Some(row.limits.open_files)),
             ("Max processes", row.limits.processes),

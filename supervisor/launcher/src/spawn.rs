@@ -161,7 +161,8 @@ fn join_cgroup(plan: &Plan) -> Result<()> {
 /// Limits are lowered, never raised: not every host leaves root the right to.
 fn limit(limits: &Limits) -> Result<()> {
     let wanted = [
-        (Resource::RLIMIT_CORE, Some(0)),
+        // Not 0: a core pattern that is a pipe heeds no limit but this one.
+        (Resource::RLIMIT_CORE, Some(1)),
         (Resource::RLIMIT_AS, limits.address_space_bytes),
         (Resource::RLIMIT_NOFILE, Some(limits.open_files)),
         (Resource::RLIMIT_NPROC, limits.processes),

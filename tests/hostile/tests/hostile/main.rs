@@ -2,6 +2,9 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bombs;
+mod lines;
+mod lines_table;
 mod proof;
 mod protocol;
 mod roles_of_the_table;
