@@ -5,6 +5,7 @@ pub mod codec;
 pub mod edge;
 pub mod effects;
 pub mod fingerprint;
+pub mod image;
 pub mod label;
 pub mod limits;
 pub mod render;
