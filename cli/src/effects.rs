@@ -17,23 +17,30 @@ pub struct Shown<'a> {
     hosts: Vec<String>,
     /// Effects beyond those listed.
     more: u64,
+    /// Bytes of new content.
+    bytes_written: u64,
     /// Whether it can be undone; null when there is nothing to undo.
     undoable: Option<bool>,
 }
 
-/// One change.
+/// One change. What has no before or after was not there, or is not any more.
 #[derive(Serialize)]
 struct One<'a> {
     path: &'a str,
     kind: Kind,
     /// After it, bytes; before it where it is deleted.
     size: u64,
-    /// In octal.
+    size_before: Option<u64>,
+    /// In octal; after it, before it where it is deleted.
     mode: String,
-    /// SHA-256, hexadecimal.
+    mode_before: Option<String>,
+    /// SHA-256, hexadecimal; null for a directory, which has no content of its own.
     before: Option<String>,
     after: Option<String>,
+    /// For text within the limits.
     diff: Option<&'a str>,
+    /// What a diff does not say, in words.
+    summary: Option<String>,
 }
 
 impl<'a> Shown<'a> {
@@ -47,6 +54,7 @@ impl<'a> Shown<'a> {
             deleted: pick(Change::Deleted),
             hosts: Vec::new(),
             more: effects.more,
+            bytes_written: effects.bytes_written,
             undoable: (!effects.is_empty()).then_some(effects.undoable),
         }
     }
@@ -54,43 +62,111 @@ impl<'a> Shown<'a> {
 
 fn one(effect: &Effect) -> One<'_> {
     let side = effect.after.as_ref().or(effect.before.as_ref());
+    let digest = |side: &Option<Side>| side.as_ref().and_then(digest);
     One {
         path: &effect.path,
         kind: effect.kind,
         size: side.map_or(0, |side| side.bytes),
-        mode: format!("{:04o}", side.map_or(0, |side| side.mode)),
-        before: effect.before.as_ref().map(digest),
-        after: effect.after.as_ref().map(digest),
+        size_before: effect.before.as_ref().map(|side| side.bytes),
+        mode: side.map_or_else(String::new, mode),
+        mode_before: effect.before.as_ref().map(mode),
+        before: digest(&effect.before),
+        after: digest(&effect.after),
         diff: effect.diff.as_deref(),
+        summary: summary(effect),
     }
 }
 
-fn digest(side: &Side) -> String {
-    side.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+fn mode(side: &Side) -> String {
+    format!("{:04o}", side.mode)
 }
 
-/// Shows what was changed, and what became of it.
-pub fn show(screen: &mut Screen, action: u64, outcome: &ToolOutcome) {
-    let effects = &outcome.effects;
+fn digest(side: &Side) -> Option<String> {
+    let is_given = side.digest != [0; 32];
+    is_given.then(|| side.digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What a diff does not say: sizes of what has none, what a link is to, a mode that changes.
+fn summary(effect: &Effect) -> Option<String> {
+    let (before, after) = (effect.before.as_ref(), effect.after.as_ref());
+    let mut parts = Vec::new();
+    match effect.kind {
+        Kind::Directory => parts.push("directory".to_owned()),
+        Kind::Symlink => parts.push("symlink".to_owned()),
+        Kind::File if effect.diff.is_none() => parts.extend(content(before, after)),
+        Kind::File => {}
+    }
+    if let (Some(before), Some(after)) = (before, after)
+        && before.mode != after.mode
+    {
+        parts.push(format!("mode {} to {}", mode(before), mode(after)));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Sizes of a content that is not shown: binary, or too large.
+fn content(before: Option<&Side>, after: Option<&Side>) -> Option<String> {
+    match (before, after) {
+        (Some(before), Some(after)) if before.digest == after.digest => None,
+        (Some(before), Some(after)) => Some(format!("{} to {}", size(before.bytes), size(after.bytes))),
+        (None, Some(side)) | (Some(side), None) => Some(size(side.bytes)),
+        (None, None) => None,
+    }
+}
+
+/// A size for a person, in decimal units.
+fn size(bytes: u64) -> String {
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => {
+            let tenths = bytes / (unit / 10);
+            if tenths < 100 {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            } else {
+                format!("{} {name}", tenths / 10)
+            }
+        }
+        None => format!("{bytes} bytes"),
+    }
+}
+
+/// Shows each change, with its diff.
+pub fn list(screen: &mut Screen, effects: &Effects) {
     for effect in effects.list.iter().take(EFFECTS_SHOWN) {
         let sign = match effect.change {
             Change::Created => '+',
             Change::Changed => '~',
             Change::Deleted => '-',
         };
-        screen.line(Style::Dim, &format!("{sign} {}", effect.path));
+        let words = summary(effect).map_or_else(String::new, |words| format!("  ({words})"));
+        screen.line(Style::Dim, &format!("{sign} {}{words}", effect.path));
         for line in effect.diff.iter().flat_map(|diff| diff.lines()) {
             screen.line(Style::Dim, &format!("    {line}"));
         }
     }
+    let left_out = effects.list.len().saturating_sub(EFFECTS_SHOWN);
+    if left_out > 0 {
+        screen.line(Style::Dim, &format!("… {left_out} more of these: --json lists them"));
+    }
+}
+
+/// How much was changed, in words.
+pub fn counted(effects: &Effects) -> String {
     let count = |change| effects.list.iter().filter(|one| one.change == change).count();
-    let counted = format!(
+    format!(
         "{} changed, {} deleted, {} created{}",
         count(Change::Changed),
         count(Change::Deleted),
         count(Change::Created),
         if effects.more > 0 { format!(", {} more", effects.more) } else { String::new() }
-    );
+    )
+}
+
+/// Shows what was changed, and what became of it.
+pub fn show(screen: &mut Screen, action: u64, outcome: &ToolOutcome) {
+    let effects = &outcome.effects;
+    list(screen, effects);
+    let counted = counted(effects);
     match &outcome.standing {
         Standing::Nothing => {}
         Standing::Committed => {
@@ -100,5 +176,31 @@ pub fn show(screen: &mut Screen, action: u64, outcome: &ToolOutcome) {
         Standing::Discarded { reason } => {
             screen.line(Style::Warn, &format!("{counted}; nothing was changed: {reason}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(bytes: u64, mode: u32) -> Side {
+        Side { bytes, mode, digest: [u8::try_from(bytes % 251).unwrap_or(1); 32] }
+    }
+
+    fn effect(kind: Kind, before: Option<Side>, after: Option<Side>) -> Effect {
+        Effect { path: "p".to_owned(), change: Change::Changed, kind, before, after, diff: None }
+    }
+
+    #[test]
+    fn what_has_no_diff_is_summed_up() {
+        let file = |before, after| summary(&effect(Kind::File, before, after)).unwrap_or_default();
+        assert_eq!(file(Some(side(12_400, 0o644)), Some(side(14_000, 0o644))), "12 kB to 14 kB");
+        assert_eq!(file(None, Some(side(1_500_000, 0o644))), "1.5 MB");
+        assert_eq!(file(Some(side(7, 0o644)), Some(side(7, 0o755))), "mode 0644 to 0755");
+        assert_eq!(file(Some(side(7, 0o644)), Some(side(900, 0o600))), "7 bytes to 900 bytes, mode 0644 to 0600");
+        assert_eq!(summary(&effect(Kind::Directory, None, Some(side(0, 0o755)))).as_deref(), Some("directory"));
+        let mut shown = effect(Kind::File, Some(side(1, 0o644)), Some(side(2, 0o644)));
+        shown.diff = Some("diff".to_owned());
+        assert_eq!(summary(&shown), None, "the diff says it all");
     }
 }

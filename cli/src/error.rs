@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::screen::harmless;
+
 /// Exit status of a call that waits for an approval.
 pub const WAITS: u8 = 3;
 
@@ -95,7 +97,7 @@ pub fn finish(command: &str, json: bool, result: Result<ExitCode, CliError>) -> 
             if json {
                 println!("{}", serde_json::json!({ "error": error.to_string(), "refused": refused }));
             }
-            eprintln!("chela {command}: {error}");
+            eprintln!("chela {command}: {}", harmless(&error.to_string()));
             ExitCode::from(error.status())
         }
     }

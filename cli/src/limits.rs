@@ -18,5 +18,7 @@ pub const LOG_ENTRIES: u32 = 500;
 pub const WRAP_COLUMNS: usize = 100;
 /// Changes of an action that are shown to a person.
 pub const EFFECTS_SHOWN: usize = 50;
+/// Actions that are listed when nobody says how many.
+pub const ACTIONS_DEFAULT: u32 = 20;
 /// Arguments of a call that are shown inline, characters.
 pub const ARGUMENTS_SHOWN: usize = 160;

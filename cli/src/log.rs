@@ -80,6 +80,8 @@ fn read(service: &Service, from: u64) -> Result<Vec<String>, CliError> {
         | ToClient::ToolReport { .. }
         | ToClient::Status(_)
         | ToClient::Probed(_)
+        | ToClient::Actions(_)
+        | ToClient::Action { .. }
         | ToClient::Failed { .. } => None,
     })
 }

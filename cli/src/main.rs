@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod actions;
 mod arguments;
 mod ask;
 mod audit;

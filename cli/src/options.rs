@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{ask, audit, chat, doctor, log, paths, setup, status, tool};
+use crate::{actions, ask, audit, chat, doctor, log, paths, setup, status, tool};
 
 /// Chela, a self-hosted assistant that can do no more than its job.
 ///
@@ -31,6 +31,8 @@ enum Command {
     Ask(ask::AskArgs),
     /// One tool call without a model, through the same gate.
     Tool(tool::ToolArgs),
+    /// What was done, for whom, and what became of it.
+    Actions(actions::ActionsArgs),
     /// Take back what an action changed.
     Undo(tool::UndoArgs),
     /// Processes, restarts, uptime, memory; exit status 0 when all is ready.
@@ -53,6 +55,7 @@ impl Options {
             Command::Chat(args) => chat::run(root, json, args),
             Command::Ask(args) => ask::run(root, json, args),
             Command::Tool(args) => tool::run(root, json, args),
+            Command::Actions(args) => actions::run(root, json, args),
             Command::Undo(args) => tool::undo(root, json, args),
             Command::Status => status::run(root, json),
             Command::Log(args) => log::run(root, json, args),

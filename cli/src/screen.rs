@@ -73,7 +73,7 @@ impl Screen {
     pub fn bytes(&mut self, bytes: &[u8]) {
         if self.terminal {
             let text = String::from_utf8_lossy(bytes);
-            let shown: String = text.chars().map(harmless).collect();
+            let shown = harmless(&text);
             self.column = usize::from(!shown.ends_with('\n'));
             put(shown.as_bytes());
         } else {
@@ -109,7 +109,7 @@ impl Screen {
             return text.to_owned();
         }
         let mut shown = String::with_capacity(text.len());
-        for c in text.chars().map(harmless) {
+        for c in harmless(text).chars() {
             match c {
                 '\n' => {
                     shown.push_str(&self.take_word());
@@ -149,14 +149,34 @@ impl Screen {
     }
 }
 
-/// Control characters could move the cursor, hide text or type for the person: none reaches a terminal.
-fn harmless(c: char) -> char {
-    if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }
+/// A text for a terminal: what could move the cursor, hide or reorder text or type for the person is shown escaped.
+pub fn harmless(text: &str) -> String {
+    escaped(text, |c| matches!(c, '\n' | '\t'))
 }
 
-/// One line of a text, without control characters.
+/// The same as one line.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    escaped(text, |c| c == '\t')
+}
+
+fn escaped(text: &str, keeps: impl Fn(char) -> bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if keeps(c) => shown.push(c),
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            c if c.is_ascii_control() => shown.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_control() || reorders(c) => shown.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Characters that turn the direction of what follows, or that nobody sees.
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The first `most` characters, marked when there were more.
@@ -183,7 +203,7 @@ pub fn json(value: &impl serde::Serialize) {
 
 #[cfg(test)]
 mod tests {
-    use super::Screen;
+    use super::{Screen, harmless, printable};
 
     fn wrapped(pieces: &[&str]) -> String {
         let mut screen = Screen::new(true, false, 20);
@@ -210,6 +230,13 @@ mod tests {
     #[test]
     fn no_escape_sequence_reaches_a_terminal() {
         assert!(!wrapped(&["\x1b]0;owned\x07 \x1b[2J\u{9b}31m"]).contains(['\x1b', '\x07', '\u{9b}']));
+    }
+
+    #[test]
+    fn what_could_steer_a_terminal_is_shown_as_what_it_is() {
+        assert_eq!(harmless("a\x1b]0;t\x07\n\u{9b}2J\r\u{202e}b"), "a\\x1b]0;t\\x07\n\\u{9b}2J\\r\\u{202e}b");
+        assert_eq!(printable("a\nb\tc\x7f"), "a\\nb\tc\\x7f");
+        assert_eq!(printable("naïve 🦀"), "naïve 🦀");
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub fn fetch(service: &Service) -> Result<Status, CliError> {
         | ToClient::Replied(_)
         | ToClient::ToolReport { .. }
         | ToClient::Probed(_)
+        | ToClient::Actions(_)
+        | ToClient::Action { .. }
         | ToClient::Log(_)
         | ToClient::Failed { .. } => None,
     })

@@ -1,6 +1,6 @@
 //! `chela tool`: one tool call without a model, through the same gate.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use crate::client::{Service, unique_id};
 use crate::effects::{self, Shown};
 use crate::error::{CliError, WAITS, finish};
 use crate::interrupt::whole_input;
-use crate::screen::{self, Screen};
+use crate::screen::{self, Screen, harmless, printable};
 
 /// Options of `chela tool`.
 #[derive(clap::Args, Debug)]
@@ -156,6 +156,8 @@ fn call(service: &Service, request: &FromClient, screen: &mut Screen, json: bool
         | ToClient::Replied(_)
         | ToClient::Status(_)
         | ToClient::Probed(_)
+        | ToClient::Actions(_)
+        | ToClient::Action { .. }
         | ToClient::Log(_)
         | ToClient::Failed { .. } => None,
     })
@@ -163,9 +165,13 @@ fn call(service: &Service, request: &FromClient, screen: &mut Screen, json: bool
 
 fn output(screen: &mut Screen, from_stderr: bool, bytes: &[u8]) {
     if from_stderr {
-        let text = String::from_utf8_lossy(bytes);
+        let mut stderr = std::io::stderr();
         // A closed standard error is nobody's to tell.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = if stderr.is_terminal() {
+            stderr.write_all(harmless(&String::from_utf8_lossy(bytes)).as_bytes())
+        } else {
+            stderr.write_all(bytes)
+        };
     } else {
         screen.bytes(bytes);
     }
@@ -179,7 +185,8 @@ fn show(answered: &Answered, screen: &mut Screen) {
             Verdict::Asked => "waits for an approval",
             Verdict::Refused => "refused",
         };
-        eprintln!("chela tool: {verdict}: {} (rule {}). {}", decision.reason, decision.rule, decision.remedy);
+        let why = format!("{verdict}: {} (rule {}). {}", decision.reason, decision.rule, decision.remedy);
+        eprintln!("chela tool: {}", printable(&why));
         return;
     };
     if !answered.streamed {
@@ -195,7 +202,8 @@ fn show(answered: &Answered, screen: &mut Screen) {
     effects::show(screen, answered.action, outcome);
 }
 
-fn unusual(ended: Ended) -> Option<String> {
+/// How it ended, in words, when it did not end by itself with status 0.
+pub fn unusual(ended: Ended) -> Option<String> {
     match ended {
         Ended::Exited { code: 0 } => None,
         Ended::Exited { code } => Some(format!("exit status {code}")),
@@ -208,7 +216,7 @@ fn unusual(ended: Ended) -> Option<String> {
 }
 
 /// How it ended, and why what it changes is not real.
-fn note(outcome: &ToolOutcome) -> Option<String> {
+pub fn note(outcome: &ToolOutcome) -> Option<String> {
     let discarded = match &outcome.standing {
         Standing::Discarded { reason } => Some(format!("nothing was changed: {reason}")),
         Standing::Nothing | Standing::Staged | Standing::Committed => None,
@@ -241,7 +249,7 @@ fn report(answered: &Answered) -> Report<'_> {
 }
 
 /// What a call changes is committed wholly or not at all.
-fn committed(outcome: &ToolOutcome) -> Option<bool> {
+pub fn committed(outcome: &ToolOutcome) -> Option<bool> {
     match (&outcome.standing, outcome.ended) {
         (_, Ended::Unknown) => None,
         (Standing::Committed, _) => Some(true),
@@ -249,7 +257,8 @@ fn committed(outcome: &ToolOutcome) -> Option<bool> {
     }
 }
 
-fn exit_code(ended: Ended) -> Option<i32> {
+/// Exit status, 128 and the signal's number for a killed command.
+pub fn exit_code(ended: Ended) -> Option<i32> {
     match ended {
         Ended::Exited { code } => Some(code),
         Ended::Signalled { signal } => Some(128 + signal),

@@ -38,6 +38,8 @@ pub fn take(
             | ToClient::ToolReport { .. }
             | ToClient::Status(_)
             | ToClient::Probed(_)
+            | ToClient::Actions(_)
+            | ToClient::Action { .. }
             | ToClient::Log(_)
             | ToClient::Failed { .. } => {}
         }

@@ -8,10 +8,11 @@ use kit::{Control, Role};
 use schema::edge::executor::{FromExecutor, ToExecutor};
 use schema::effects::Standing;
 use schema::limits::{OUTPUT_KEPT_BYTES, OUTPUT_STREAMED_BYTES};
-use schema::tool::{Admitted, ToolOutcome};
+use schema::tool::{Admitted, Settled, ToolOutcome};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant};
 
+use crate::audit::now_ms;
 use crate::effects::Settlement;
 use crate::events::{ToolSaid, TurnEvent};
 use crate::limits::{COMMAND_TIMEOUT_MS, TOOL_GRACE_MS};
@@ -130,13 +131,17 @@ impl Executors {
         outcome: ToolOutcome,
     ) -> Result<Option<ToolOutcome>, String> {
         if outcome.standing != Standing::Staged {
-            return Ok(Some(outcome));
+            let settled = Settled { ended_at_ms: now_ms(), ..Settled::default() };
+            return Ok(Some(ToolOutcome { settled, ..outcome }));
         }
         let mut all = self.open.borrow_mut();
         let open = all.get_mut(&action).filter(|open| open.slot == peer.who.slot);
         let open = open.ok_or("an end of an action that is not open")?;
         let commit = open.settlement.as_ref().is_some_and(|settlement| settlement.commit);
-        open.outcome = Some(outcome);
+        let word = open.settlement.as_ref().map(|settlement| (settlement.rule, settlement.reason));
+        let (rule, reason) = word.unwrap_or_default();
+        let settled = Settled { ended_at_ms: now_ms(), rule: rule.to_owned(), reason: reason.to_owned() };
+        open.outcome = Some(ToolOutcome { settled, ..outcome });
         // One that takes nothing is ended, and its end is told to the turn.
         let _ = peer.outbox.push(ToExecutor::Settle { action, commit });
         Ok(None)

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use kit::{Control, Role};
+use schema::actions::{ActionBrief, ActionRecord};
 use schema::edge::memory::{Answer, Ask, FromMemory, Step, ToMemory, TurnEnd, TurnRecord};
 use schema::label::Label;
 use schema::limits::{HISTORY_BYTES, HISTORY_MESSAGES};
@@ -129,6 +130,27 @@ impl Memories {
     pub async fn open_turns(&self, slot: u32) -> Result<Vec<u64>, String> {
         match self.ask(slot, Ask::OpenTurns).await? {
             Answer::Open(turns) => Ok(turns),
+            other => Err(unfitting(slot, &other)),
+        }
+    }
+
+    /// The newest actions.
+    pub async fn list_actions(
+        &self,
+        slot: u32,
+        before: Option<u64>,
+        actions_max: u32,
+    ) -> Result<Vec<ActionBrief>, String> {
+        match self.ask(slot, Ask::ListActions { before, actions_max }).await? {
+            Answer::Actions(briefs) => Ok(briefs),
+            other => Err(unfitting(slot, &other)),
+        }
+    }
+
+    /// All that is journaled of an action.
+    pub async fn load_action(&self, slot: u32, action: u64) -> Result<Option<Box<ActionRecord>>, String> {
+        match self.ask(slot, Ask::LoadAction { action }).await? {
+            Answer::Action(record) => Ok(record),
             other => Err(unfitting(slot, &other)),
         }
     }
@@ -267,6 +289,8 @@ fn fits(ask: &Ask, answer: &Answer) -> bool {
         Answer::Turn(_) => matches!(ask, Ask::LoadTurn { .. }),
         Answer::Messages(_) => matches!(ask, Ask::History { .. }),
         Answer::Open(_) => matches!(ask, Ask::OpenTurns),
+        Answer::Actions(_) => matches!(ask, Ask::ListActions { .. }),
+        Answer::Action(_) => matches!(ask, Ask::LoadAction { .. }),
         Answer::Value(_) => matches!(ask, Ask::Get { .. }),
         Answer::Records(_) => matches!(ask, Ask::List { .. }),
     }
@@ -274,5 +298,5 @@ fn fits(ask: &Ask, answer: &Answer) -> bool {
 
 /// A step of a turn, as a request.
 pub fn record_step(turn: u64, step: u32, record: Step, label: Label) -> Ask {
-    Ask::RecordStep { turn, step, record, label }
+    Ask::RecordStep { turn, step, record, label, at_ms: now_ms() }
 }

@@ -7,6 +7,7 @@ use schema::label::{Confidentiality, Integrity, Label};
 use schema::limits::{ARGUMENTS_BYTES, KEY_BYTES, MESSAGE_BYTES, NAME_BYTES};
 use schema::tool::ToolCall;
 
+use crate::actions;
 use crate::client::Client;
 use crate::hub::Gate;
 use crate::limits::LOG_ENTRIES_MAX;
@@ -52,6 +53,16 @@ async fn serve(gate: Rc<Gate>, client: Rc<Client>, caller: Caller, asked: FromCl
         FromClient::Probe => match tree::probe(&gate).await {
             Ok(results) => client.answer(ToClient::Probed(results)),
             Err(reason) => client.fail(reason, false),
+        },
+        FromClient::ListActions { principal, before, actions_max } => {
+            match acting(&gate, &caller, principal.as_deref()) {
+                Ok(principal) => actions::list(&gate, &client, &principal, before, actions_max).await,
+                Err((reason, refused)) => client.fail(reason, refused),
+            }
+        }
+        FromClient::ShowAction { principal, action } => match acting(&gate, &caller, principal.as_deref()) {
+            Ok(principal) => actions::show(&gate, &client, &principal, action).await,
+            Err((reason, refused)) => client.fail(reason, refused),
         },
         FromClient::ReadLog { from, entries_max } => {
             let read = gate.audit.borrow().read(from, entries_max.min(LOG_ENTRIES_MAX));

@@ -1,5 +1,6 @@
 //! What each message weighs: the texts in it, which are all that can be large.
 
+use schema::actions::ActionRecord;
 use schema::edge::brain::ToBrain;
 use schema::edge::connector::ToConnector;
 use schema::edge::executor::ToExecutor;
@@ -23,7 +24,11 @@ fn call(call: &ToolCall) -> usize {
 }
 
 fn outcome(outcome: &ToolOutcome) -> usize {
-    outcome.stdout.len() + outcome.stderr.len()
+    outcome.weight_bytes()
+}
+
+fn record(record: &ActionRecord) -> usize {
+    record.said.len() + call(&record.call) + record.outcome.as_ref().map_or(0, outcome)
 }
 
 fn decision(decision: &Decision) -> usize {
@@ -94,6 +99,8 @@ pub fn ask(ask: &Ask) -> usize {
             Ask::LoadTurn { .. }
             | Ask::History { .. }
             | Ask::OpenTurns
+            | Ask::ListActions { .. }
+            | Ask::LoadAction { .. }
             | Ask::Get { .. }
             | Ask::Remove { .. }
             | Ask::List { .. } => 0,
@@ -115,6 +122,8 @@ impl Weigh for ToClient {
                 ToClient::ToolOutput { bytes, .. } => bytes.len(),
                 ToClient::Replied(reply) => reply.text.len(),
                 ToClient::ToolReport { outcome: it, .. } => it.as_ref().map_or(0, outcome),
+                ToClient::Actions(briefs) => briefs.iter().map(|one| one.arguments.len() + BARE_BYTES).sum(),
+                ToClient::Action { record: it, .. } => record(it),
                 ToClient::Log(lines) => lines.iter().map(String::len).sum(),
                 ToClient::Failed { reason, .. } => reason.len(),
                 ToClient::Status(_) | ToClient::Probed(_) => 0,

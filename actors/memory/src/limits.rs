@@ -12,5 +12,7 @@ pub const LOG_PAGES_MAX: i64 = 256;
 pub const LOG_FILE_BYTES: i64 = 1 << 20;
 /// A database up to this size is checked whole each time it is opened (about 1 ms a MiB); a larger one as it is read.
 pub const CHECK_AT_OPEN_BYTES_MAX: u64 = 4 << 20;
+/// Undos of undos that are followed to say whether an action stands.
+pub const UNDO_DEPTH_MAX: usize = 64;
 /// Steps that a turn can have. Far above what the gate allows a turn, so that crashes can still be written down.
 pub const STEPS_MAX: u32 = 4096;

@@ -145,7 +145,7 @@ fn ask_bytes(ask: &Ask) -> usize {
         Ask::Finish { reply, .. } => reply.len(),
         Ask::Put { value, .. } => value.len(),
         // What is read is counted whole: one big answer at a time is held.
-        Ask::LoadTurn { .. } | Ask::List { .. } => GROUP_BYTES_MAX,
+        Ask::LoadTurn { .. } | Ask::ListActions { .. } | Ask::LoadAction { .. } | Ask::List { .. } => GROUP_BYTES_MAX,
         Ask::History { bytes_max, .. } => *bytes_max as usize,
         Ask::OpenTurns | Ask::Get { .. } | Ask::Remove { .. } => 0,
     }
@@ -157,7 +157,7 @@ fn step_bytes(step: &Step) -> usize {
             completion.text.len() + completion.call.as_ref().map_or(0, |call| call.arguments.len())
         }
         Step::ToolDecided { call, .. } => call.arguments.len(),
-        Step::ToolFinished { outcome, .. } => outcome.stdout.len() + outcome.stderr.len(),
+        Step::ToolFinished { outcome, .. } => outcome.weight_bytes(),
         Step::Crashed { .. } => 0,
     }
 }
@@ -170,6 +170,8 @@ fn ask_name(ask: &Ask) -> &'static str {
         Ask::LoadTurn { .. } => "load a turn",
         Ask::History { .. } => "history",
         Ask::OpenTurns => "open turns",
+        Ask::ListActions { .. } => "list actions",
+        Ask::LoadAction { .. } => "load an action",
         Ask::Put { .. } => "put",
         Ask::Get { .. } => "get",
         Ask::Remove { .. } => "remove",

@@ -100,7 +100,7 @@ fn a_label_only_grows() {
     let turn = new_turn(&mut store, "m1", "hi");
     let labels = [PRIVATE, UNTRUSTED, Label::NOTHING];
     for (number, label) in (0..).zip(labels) {
-        stored(one(&mut store, Ask::RecordStep { turn, step: number, record: said("x"), label }));
+        stored(one(&mut store, Ask::RecordStep { turn, step: number, record: said("x"), label, at_ms: 1 }));
     }
     assert_eq!(load(&mut store, turn).unwrap().label, UNTRUSTED);
     stored(one(&mut store, finish(turn, "hello")));

@@ -36,7 +36,7 @@ impl Model {
                 self.turns.push((message_id.clone(), Turn { id, label: Some(*label), ..Turn::default() }));
                 Some(Answer::Received { turn: id, known: false, ended: None })
             }
-            Ask::RecordStep { turn, step, record, label } => {
+            Ask::RecordStep { turn, step, record, label, .. } => {
                 let turn = self.turn(*turn)?;
                 if (*step as usize) < turn.steps.len() {
                     return Some(Answer::Stored);
@@ -106,7 +106,7 @@ fn any_ask() -> impl Strategy<Value = Ask> {
     prop_oneof![
         2 => (0..6u8).prop_map(|n| receive(&format!("m{n}"), "text")),
         8 => (0..5u64, 0..7u32, any_step(), label)
-            .prop_map(|(turn, step, record, label)| Ask::RecordStep { turn, step, record, label }),
+            .prop_map(|(turn, step, record, label)| Ask::RecordStep { turn, step, record, label, at_ms: 1 }),
         1 => (0..5u64, end, "[ab]").prop_map(|(turn, end, reply)| Ask::Finish { turn, end, reply, at_ms: 5 }),
         1 => Just(Ask::OpenTurns),
     ]

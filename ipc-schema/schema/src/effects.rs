@@ -16,6 +16,13 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Roughly what they hold in memory: their texts.
+    pub fn weight_bytes(&self) -> usize {
+        let one =
+            |effect: &Effect| size_of::<Effect>() + effect.path.len() + effect.diff.as_ref().map_or(0, String::len);
+        self.list.iter().map(one).sum()
+    }
+
     /// Nothing is changed.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty() && self.more == 0

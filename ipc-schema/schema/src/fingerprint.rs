@@ -14,7 +14,9 @@ const fn fnv1a(mut hash: u64, text: &str) -> u64 {
 /// FNV-1a over the source of every file that shapes a message.
 pub const FINGERPRINT: u64 = {
     let mut hash = 0xcbf2_9ce4_8422_2325;
+    hash = fnv1a(hash, include_str!("actions.rs"));
     hash = fnv1a(hash, include_str!("codec.rs"));
+    hash = fnv1a(hash, include_str!("effects.rs"));
     hash = fnv1a(hash, include_str!("label.rs"));
     hash = fnv1a(hash, include_str!("limits.rs"));
     hash = fnv1a(hash, include_str!("talk.rs"));

@@ -1,6 +1,7 @@
 //! Every message of Chela: one file an edge in [`edge`], one enum a direction, and the one [`codec`] they pass through.
 #![forbid(unsafe_code)]
 
+pub mod actions;
 pub mod codec;
 pub mod edge;
 pub mod effects;

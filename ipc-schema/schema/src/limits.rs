@@ -33,6 +33,15 @@ pub const OUTPUT_STREAMED_BYTES: usize = 4 << 20;
 pub const OUTPUT_SHOWN_BYTES: usize = 8 << 10;
 /// A tool's or principal's name.
 pub const NAME_BYTES: usize = 64;
+/// Actions that one answer lists.
+pub const ACTIONS_LISTED: u32 = 50;
+/// Arguments of a call that a list of actions shows: their beginning.
+pub const ARGUMENTS_LISTED_BYTES: usize = 256;
+/// A message that an action shows as what its turn was asked: its beginning.
+pub const SAID_SHOWN_BYTES: usize = 2 << 10;
+// All that is journaled of one action fits into a frame.
+const _: () = assert!(ARGUMENTS_BYTES + SAID_SHOWN_BYTES + EXECUTOR_FRAME_BYTES + (64 << 10) < LOCAL_FRAME_BYTES);
+const _: () = assert!(LOCAL_FRAME_BYTES <= MEMORY_FRAME_BYTES);
 /// A message id or an idempotency key.
 pub const KEY_BYTES: usize = 128;
 /// Messages of history that a turn is given.

@@ -127,9 +127,28 @@ pub struct ToolOutcome {
     /// What became of that.
     #[serde(default)]
     pub standing: Standing,
+    /// The gate's word on it.
+    #[serde(default)]
+    pub settled: Settled,
+}
+
+/// What the gate adds to an outcome.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Settled {
+    /// When the gate heard of the call's end, milliseconds since 1970.
+    pub ended_at_ms: u64,
+    /// The rule that decided on what it changes; empty when it changes nothing.
+    pub rule: String,
+    /// Why, in words for a person.
+    pub reason: String,
 }
 
 impl ToolOutcome {
+    /// Roughly what it holds in memory: its texts.
+    pub fn weight_bytes(&self) -> usize {
+        self.stdout.len() + self.stderr.len() + self.effects.weight_bytes()
+    }
+
     /// One without output or effects.
     pub fn of(ended: Ended) -> ToolOutcome {
         ToolOutcome {
@@ -141,6 +160,7 @@ impl ToolOutcome {
             ms: 0,
             effects: Effects::default(),
             standing: Standing::Nothing,
+            settled: Settled::default(),
         }
     }
 }

@@ -267,7 +267,7 @@ pub fn remember(journal: &Journal, ask: Ask) -> Answer {
             journal.insert(turn, record);
             Answer::Received { turn, known: false, ended: None }
         }
-        Ask::RecordStep { turn, step, record, label } => {
+        Ask::RecordStep { turn, step, record, label, .. } => {
             let turn = journal.get_mut(&turn).unwrap();
             assert!(step as usize <= turn.steps.len(), "a gap in the steps");
             if step as usize == turn.steps.len() {
@@ -285,6 +285,8 @@ pub fn remember(journal: &Journal, ask: Ask) -> Answer {
         Ask::OpenTurns => {
             Answer::Open(journal.values().filter(|turn| turn.ended.is_none()).map(|turn| turn.turn).collect())
         }
+        Ask::ListActions { .. } => Answer::Actions(Vec::new()),
+        Ask::LoadAction { .. } => Answer::Action(None),
         Ask::Put { .. } | Ask::Remove { .. } => Answer::Stored,
         Ask::Get { .. } => Answer::Value(None),
         Ask::List { .. } => Answer::Records(Vec::new()),

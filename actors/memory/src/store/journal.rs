@@ -54,7 +54,13 @@ impl Journal<'_> {
     }
 
     /// The next step of a turn, or one that is there already.
-    pub fn record_step(&self, turn: u64, step: u32, record: &Step, label: Label) -> Result<Answer, StoreError> {
+    pub fn record_step(
+        &self,
+        (turn, step): (u64, u32),
+        record: &Step,
+        label: Label,
+        at_ms: u64,
+    ) -> Result<Answer, StoreError> {
         let Some(head) = self.head(turn)? else {
             return Ok(refused(format!("turn {turn} is not known")));
         };
@@ -77,8 +83,8 @@ impl Journal<'_> {
         }
         self.write(
             "journal the step",
-            "INSERT INTO step (turn, step, version, kind, action, body, stdout, stderr, label)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO step (turn, step, version, kind, action, body, stdout, stderr, label, at_ms, undoes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 turn.cast_signed(),
                 step,
@@ -90,6 +96,8 @@ impl Journal<'_> {
                 columns.stderr,
                 // Labels only grow: what a turn has seen it can't unsee.
                 label_text(before.join(label)),
+                at_ms.cast_signed(),
+                columns.undoes,
             ],
         )?;
         Ok(Answer::Stored)
@@ -267,7 +275,7 @@ impl Journal<'_> {
         Ok((steps, label))
     }
 
-    fn row<T>(
+    pub(super) fn row<T>(
         &self,
         step: &'static str,
         sql: &str,
@@ -288,7 +296,7 @@ impl Journal<'_> {
             .map_err(|e| StoreError::sqlite(step, self.path, e))
     }
 
-    fn label(&self, text: &str) -> Result<Label, StoreError> {
+    pub(super) fn label(&self, text: &str) -> Result<Label, StoreError> {
         label_of(text).ok_or_else(|| self.unreadable(format!("no label is called {text:?}")))
     }
 
@@ -300,7 +308,7 @@ impl Journal<'_> {
         Ok(Some((end, reply)))
     }
 
-    fn unreadable(&self, what: String) -> StoreError {
+    pub(super) fn unreadable(&self, what: String) -> StoreError {
         StoreError::Unreadable { path: self.path.to_path_buf(), what }
     }
 }

@@ -1,6 +1,7 @@
 //! One database, one connection, one thread. What this module promises: an answer is given only for what is on the
 //! disk; a group of requests waits for the disk once; a request that fails has changed nothing.
 
+mod actions;
 mod damage;
 mod house;
 mod journal;
@@ -38,7 +39,9 @@ impl Owner {
             | Ask::Finish { .. }
             | Ask::LoadTurn { .. }
             | Ask::History { .. }
-            | Ask::OpenTurns => self == Owner::Principal,
+            | Ask::OpenTurns
+            | Ask::ListActions { .. }
+            | Ask::LoadAction { .. } => self == Owner::Principal,
             Ask::Put { .. } | Ask::Get { .. } | Ask::Remove { .. } | Ask::List { .. } => self == Owner::House,
         }
     }
@@ -144,7 +147,13 @@ fn writes(ask: &Ask) -> bool {
         Ask::Receive { .. } | Ask::RecordStep { .. } | Ask::Finish { .. } | Ask::Put { .. } | Ask::Remove { .. } => {
             true
         }
-        Ask::LoadTurn { .. } | Ask::History { .. } | Ask::OpenTurns | Ask::Get { .. } | Ask::List { .. } => false,
+        Ask::LoadTurn { .. }
+        | Ask::History { .. }
+        | Ask::OpenTurns
+        | Ask::ListActions { .. }
+        | Ask::LoadAction { .. }
+        | Ask::Get { .. }
+        | Ask::List { .. } => false,
     }
 }
 
@@ -155,13 +164,17 @@ fn apply(connection: &Connection, path: &Path, ask: &Ask) -> Result<Answer, Stor
         Ask::Receive { channel, message_id, text, label, at_ms } => {
             journal.receive(channel, message_id, text, *label, *at_ms)
         }
-        Ask::RecordStep { turn, step, record, label } => journal.record_step(*turn, *step, record, *label),
+        Ask::RecordStep { turn, step, record, label, at_ms } => {
+            journal.record_step((*turn, *step), record, *label, *at_ms)
+        }
         Ask::Finish { turn, end, reply, at_ms } => journal.finish(*turn, *end, reply, *at_ms),
         Ask::LoadTurn { turn } => journal.load_turn(*turn),
         Ask::History { before_turn, messages_max, bytes_max } => {
             journal.history(*before_turn, *messages_max, *bytes_max)
         }
         Ask::OpenTurns => journal.open_turns(),
+        Ask::ListActions { before, actions_max } => journal.list_actions(*before, *actions_max),
+        Ask::LoadAction { action } => journal.load_action(*action),
         Ask::Put { table, key, value } => house.put(table, key, value),
         Ask::Get { table, key } => house.get(table, key),
         Ask::Remove { table, key } => house.remove(table, key),

@@ -3,7 +3,8 @@
 use super::Owner;
 
 /// Steps of a principal's database; the database's version is the number of steps taken.
-const PRINCIPAL: &[&str] = &["
+const PRINCIPAL: &[&str] = &[
+    "
     CREATE TABLE turn (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         channel TEXT NOT NULL,
@@ -34,7 +35,14 @@ const PRINCIPAL: &[&str] = &["
     ) STRICT;
     CREATE UNIQUE INDEX step_by_number ON step (turn, step);
     CREATE UNIQUE INDEX step_by_action ON step (turn, action, kind) WHERE action IS NOT NULL;
-"];
+",
+    "
+    ALTER TABLE step ADD COLUMN at_ms INTEGER;
+    ALTER TABLE step ADD COLUMN undoes INTEGER;
+    CREATE INDEX step_of_action ON step (kind, action) WHERE action IS NOT NULL;
+    CREATE INDEX step_of_undo ON step (undoes) WHERE undoes IS NOT NULL;
+",
+];
 
 /// Steps of the house's database.
 const HOUSE: &[&str] = &["

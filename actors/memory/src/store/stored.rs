@@ -9,10 +9,14 @@ use schema::edge::memory::{Step, TurnEnd};
 use schema::label::{Confidentiality, Integrity, Label};
 use schema::tool::ToolOutcome;
 
+use super::actions::undoes;
+
 /// Version of the form that is written now.
 pub const VERSION: i64 = 1;
 /// Kind of [`Step::ToolDecided`], which the journal asks for.
 pub const TOOL_DECIDED: &str = "tool_decided";
+/// Kind of [`Step::ToolFinished`].
+pub const TOOL_FINISHED: &str = "tool_finished";
 
 /// A step as its columns.
 #[derive(PartialEq, Eq, Debug)]
@@ -27,6 +31,8 @@ pub struct Columns {
     pub stdout: Option<Vec<u8>>,
     /// A tool's output on the error stream.
     pub stderr: Option<Vec<u8>>,
+    /// The action that the decided call is to take back.
+    pub undoes: Option<i64>,
 }
 
 /// The columns of a step, or why it can't be written.
@@ -38,23 +44,27 @@ pub fn to_columns(step: &Step) -> Result<Columns, String> {
             body: serde_json::to_string(step).map_err(|e| e.to_string())?,
             stdout: None,
             stderr: None,
+            undoes: None,
         })
     };
     match step {
         Step::Completed(_) => plain("completed", None),
         Step::ToolDecided { action: 0, .. } => plain(TOOL_DECIDED, None),
-        Step::ToolDecided { action, .. } => plain(TOOL_DECIDED, Some(number(*action)?)),
+        Step::ToolDecided { action, call, .. } => {
+            Ok(Columns { undoes: undoes(call), ..plain(TOOL_DECIDED, Some(number(*action)?))? })
+        }
         Step::ToolFinished { action, outcome } => {
             let bare = Step::ToolFinished {
                 action: *action,
                 outcome: ToolOutcome { stdout: Vec::new(), stderr: Vec::new(), ..outcome.clone() },
             };
             Ok(Columns {
-                kind: "tool_finished",
+                kind: TOOL_FINISHED,
                 action: Some(number(*action)?),
                 body: serde_json::to_string(&bare).map_err(|e| e.to_string())?,
                 stdout: Some(outcome.stdout.clone()),
                 stderr: Some(outcome.stderr.clone()),
+                undoes: None,
             })
         }
         Step::Crashed { .. } => plain("crashed", None),
@@ -181,7 +191,7 @@ mod tests {
             ),
             (
                 Step::ToolFinished { action: 5, outcome },
-                r#"{"ToolFinished":{"action":5,"outcome":{"ended":{"signalled":{"signal":9}},"stdout":[],"stdout_dropped_bytes":1,"stderr":[],"stderr_dropped_bytes":2,"ms":3,"effects":{"list":[],"more":0,"bytes_written":0,"undoable":false},"standing":"Nothing"}}}"#,
+                r#"{"ToolFinished":{"action":5,"outcome":{"ended":{"signalled":{"signal":9}},"stdout":[],"stdout_dropped_bytes":1,"stderr":[],"stderr_dropped_bytes":2,"ms":3,"effects":{"list":[],"more":0,"bytes_written":0,"undoable":false},"standing":"Nothing","settled":{"ended_at_ms":0,"rule":"","reason":""}}}}"#,
             ),
             (Step::Crashed { role: "brain".into() }, r#"{"Crashed":{"role":"brain"}}"#),
         ];

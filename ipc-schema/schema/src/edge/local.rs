@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::control::{InstanceState, Place};
 use super::memory::TurnEnd;
 use super::{ProbeResult, Wire};
+use crate::actions::{ActionBrief, ActionRecord};
 use crate::limits::LOCAL_FRAME_BYTES;
 
 use crate::talk::Usage;
@@ -56,6 +57,22 @@ pub enum FromClient {
         /// At most so many.
         entries_max: u32,
     },
+    /// The newest actions of a principal.
+    ListActions {
+        /// Whose.
+        principal: Option<String>,
+        /// Only those with a smaller number; `None`: the newest of all.
+        before: Option<u64>,
+        /// At most so many.
+        actions_max: u32,
+    },
+    /// All that is journaled of an action.
+    ShowAction {
+        /// Whose.
+        principal: Option<String>,
+        /// Its number.
+        action: u64,
+    },
 }
 
 /// What a local client is told.
@@ -98,6 +115,15 @@ pub enum ToClient {
     Probed(Vec<(Place, ProbeResult)>),
     /// The answer to `ReadLog`: one JSON text an entry, oldest first.
     Log(Vec<String>),
+    /// The answer to `ListActions`: newest first. One that is not full is the last.
+    Actions(Vec<ActionBrief>),
+    /// The answer to `ShowAction`.
+    Action {
+        /// Whose.
+        principal: String,
+        /// All of it.
+        record: Box<ActionRecord>,
+    },
     /// The request is refused or failed.
     Failed {
         /// Which step, which object, and the way out.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Wire;
+use crate::actions::{ActionBrief, ActionRecord};
 use crate::label::Label;
 use crate::limits::MEMORY_FRAME_BYTES;
 use crate::talk::{Completion, Message};
@@ -55,6 +56,8 @@ pub enum Ask {
         record: Step,
         /// The turn's label from here on.
         label: Label,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
     },
     /// The turn is answered: the reply goes to the outbox.
     Finish {
@@ -83,6 +86,18 @@ pub enum Ask {
     },
     /// Turns without an end.
     OpenTurns,
+    /// The newest actions.
+    ListActions {
+        /// Only those with a smaller number; `None`: the newest of all.
+        before: Option<u64>,
+        /// At most so many.
+        actions_max: u32,
+    },
+    /// All that is journaled of an action.
+    LoadAction {
+        /// Its number.
+        action: u64,
+    },
     /// House: write a record.
     Put {
         /// For example `principals`.
@@ -184,6 +199,10 @@ pub enum Answer {
     Messages(Vec<Message>),
     /// To `OpenTurns`: their numbers.
     Open(Vec<u64>),
+    /// To `ListActions`: newest first.
+    Actions(Vec<ActionBrief>),
+    /// To `LoadAction`.
+    Action(Option<Box<ActionRecord>>),
     /// To `Get`.
     Value(Option<Vec<u8>>),
     /// To `List`.

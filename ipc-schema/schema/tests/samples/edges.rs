@@ -12,7 +12,9 @@ use schema::effects::Standing;
 use schema::talk::CallMode;
 use schema::tool::Admitted;
 
-use super::parts::{call, completion, decision, instance, label, message, outcome, spec, steps, turn, usage};
+use super::parts::{
+    action, brief, call, completion, decision, instance, label, message, outcome, spec, steps, turn, usage,
+};
 use super::{Line, line};
 use crate::variants;
 
@@ -24,13 +26,13 @@ variants!(to_role, TO_ROLE, ToRole: Ping, Drain, Reload, TreeDescribed, Unavaila
 variants!(from_role, FROM_ROLE, FromRole: Ready, Pong, Busy, Idle, Want, Unwant, DescribeTree, Misbehaved);
 variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, Cancel);
 variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Finished, Settled);
-variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Cancel, Status, Probe, ReadLog);
+variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Cancel, Status, Probe, ReadLog, ListActions, ShowAction);
 variants!(
     to_client, TO_CLIENT, ToClient:
-    Text, ToolDecided, ToolOutput, Replied, ToolReport, Status, Probed, Log, Failed
+    Text, ToolDecided, ToolOutput, Replied, ToolReport, Status, Probed, Log, Actions, Action, Failed
 );
-variants!(ask, ASK, Ask: Receive, RecordStep, Finish, LoadTurn, History, OpenTurns, Put, Get, Remove, List);
-variants!(answer, ANSWER, Answer: Received, Stored, Turn, Messages, Open, Value, Records, Failed);
+variants!(ask, ASK, Ask: Receive, RecordStep, Finish, LoadTurn, History, OpenTurns, ListActions, LoadAction, Put, Get, Remove, List);
+variants!(answer, ANSWER, Answer: Received, Stored, Turn, Messages, Open, Actions, Action, Value, Records, Failed);
 variants!(to_model, TO_MODEL, ToModel: Complete, Cancel);
 variants!(from_model, FROM_MODEL, FromModel: Token, Completed, Failed);
 
@@ -177,6 +179,8 @@ fn local_up() -> Vec<FromClient> {
         FromClient::Status,
         FromClient::Probe,
         FromClient::ReadLog { from: 1, entries_max: 20 },
+        FromClient::ListActions { principal: None, before: Some(5), actions_max: 20 },
+        FromClient::ShowAction { principal: Some("ann".into()), action: 5 },
     ]
 }
 
@@ -205,6 +209,8 @@ fn local_down() -> Vec<ToClient> {
         ToClient::Status(status),
         ToClient::Probed(vec![(Place { role: 5, slot: 1 }, ProbeResult::NotHandled)]),
         ToClient::Log(vec!["{}".into()]),
+        ToClient::Actions(vec![brief()]),
+        ToClient::Action { principal: "ann".into(), record: Box::new(action()) },
         ToClient::Failed { reason: "why".into(), refused: true },
     ]
 }
@@ -219,11 +225,13 @@ fn memory_down() -> Vec<ToMemory> {
             label: label(),
             at_ms: 1_795_548_000_000,
         },
-        Ask::RecordStep { turn: 9, step: 3, record: steps().remove(3), label: label() },
+        Ask::RecordStep { turn: 9, step: 3, record: steps().remove(3), label: label(), at_ms: 1_795_548_000_000 },
         Ask::Finish { turn: 9, end: TurnEnd::Failed, reply: "no".into(), at_ms: 1_795_548_000_001 },
         Ask::LoadTurn { turn: 9 },
         Ask::History { before_turn: 9, messages_max: 40, bytes_max: 16_384 },
         Ask::OpenTurns,
+        Ask::ListActions { before: None, actions_max: 20 },
+        Ask::LoadAction { action: 5 },
         Ask::Put { table: table.clone(), key: key.clone(), value: vec![1, 2, 3] },
         Ask::Get { table: table.clone(), key: key.clone() },
         Ask::Remove { table: table.clone(), key },
@@ -239,6 +247,8 @@ fn memory_up() -> Vec<FromMemory> {
         Answer::Turn(Some(turn())),
         Answer::Messages(vec![message()]),
         Answer::Open(vec![1, 251, 70_000]),
+        Answer::Actions(vec![brief()]),
+        Answer::Action(Some(Box::new(action()))),
         Answer::Value(Some(vec![1, 2, 3])),
         Answer::Records(vec![("k".into(), vec![1])]),
         Answer::Failed { reason: "why".into() },

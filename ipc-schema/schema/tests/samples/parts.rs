@@ -1,5 +1,6 @@
 //! What messages are made of: labels, calls, outcomes, states.
 
+use schema::actions::{ActionBrief, ActionRecord, Counts, Fate};
 use schema::edge::connector::LinkState;
 use schema::edge::control::{InstanceState, Phase, Place};
 use schema::edge::memory::{Step, TurnEnd, TurnRecord};
@@ -8,7 +9,7 @@ use schema::effects::{Change, Effect, Effects, Kind, Side, Standing};
 use schema::label::{Confidentiality, Integrity, Label};
 use schema::talk::{CallMode, Completion, CompletionEnd, Message, Speaker, Usage};
 use schema::tool::{
-    Admitted, Decision, Ended, Parameter, ParameterKind, Risk, ToolCall, ToolOutcome, ToolSpec, Verdict,
+    Admitted, Decision, Ended, Parameter, ParameterKind, Risk, Settled, ToolCall, ToolOutcome, ToolSpec, Verdict,
 };
 
 use super::{Line, line};
@@ -26,6 +27,7 @@ variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, WriteFile, Undo, L
 variants!(ended, ENDED, Ended: Exited, Signalled, TimedOut, Cancelled, Failed, Unknown);
 variants!(verdict, VERDICT, Verdict: Allowed, Asked, Refused);
 variants!(risk, RISK, Risk: Low, Medium, High);
+variants!(fate, FATE, Fate: Open, NoChange, Committed, Discarded, Undone, Unknown);
 variants!(link_state, LINK_STATE, LinkState: Unconfigured);
 variants!(phase, PHASE, Phase: Starting, Ready, BackingOff, GivenUp, Stopping, Stopped);
 variants!(step, STEP, Step: Completed, ToolDecided, ToolFinished, Crashed);
@@ -67,6 +69,43 @@ pub fn outcome() -> ToolOutcome {
         ms: u32::MAX,
         effects: effects(),
         standing: Standing::Discarded { reason: "reason".into() },
+        settled: Settled { ended_at_ms: 1_795_548_000_000, rule: "rule".into(), reason: "reason".into() },
+    }
+}
+
+pub fn brief() -> ActionBrief {
+    ActionBrief {
+        action: 5,
+        turn: 9,
+        channel: "local".into(),
+        tool: "run_command".into(),
+        arguments: "{}".into(),
+        verdict: Verdict::Allowed,
+        risk: Risk::Low,
+        asked_at_ms: 1_795_548_000_000,
+        fate: Fate::Undone,
+        ended: Some(Ended::Exited { code: 0 }),
+        counts: Counts { created: 1, changed: 2, deleted: 3, more: 4 },
+        undoes: Some(3),
+        undone_by: Some(6),
+    }
+}
+
+pub fn action() -> ActionRecord {
+    ActionRecord {
+        action: 5,
+        turn: 9,
+        channel: "local".into(),
+        said: "hi".into(),
+        label: label(),
+        call: call(),
+        decision: decision(),
+        asked_at_ms: 1_795_548_000_000,
+        settled_at_ms: Some(1_795_548_000_002),
+        outcome: Some(outcome()),
+        turn_ended: true,
+        undoes: None,
+        undone_by: Some(6),
     }
 }
 
@@ -190,6 +229,7 @@ pub fn lines() -> Vec<Line> {
     );
     add!("Verdict", verdict, [Verdict::Allowed, Verdict::Asked, Verdict::Refused]);
     add!("Risk", risk, [Risk::Low, Risk::Medium, Risk::High]);
+    add!("Fate", fate, [Fate::Open, Fate::NoChange, Fate::Committed, Fate::Discarded, Fate::Undone, Fate::Unknown]);
     add!("LinkState", link_state, [LinkState::Unconfigured]);
     add!(
         "Phase",
@@ -216,6 +256,7 @@ pub fn names() -> Vec<(&'static str, &'static [&'static str])> {
         ("Ended", ENDED),
         ("Verdict", VERDICT),
         ("Risk", RISK),
+        ("Fate", FATE),
         ("LinkState", LINK_STATE),
         ("Phase", PHASE),
         ("Step", STEP),

@@ -1,0 +1,33 @@
+//! Actions of the past: each person sees those of the principal that they act as, out of that principal's journal.
+
+use schema::edge::local::ToClient;
+use schema::limits::ACTIONS_LISTED;
+
+use crate::client::Client;
+use crate::hub::Gate;
+use crate::principals::Principal;
+
+/// Answers with the newest actions.
+pub async fn list(gate: &Gate, client: &Client, principal: &Principal, before: Option<u64>, actions_max: u32) {
+    let actions_max = actions_max.min(ACTIONS_LISTED);
+    match gate.memories.list_actions(principal.number, before, actions_max).await {
+        Ok(briefs) => client.answer(ToClient::Actions(briefs)),
+        Err(reason) => client.fail(reason, false),
+    }
+}
+
+/// Answers with all that is known of an action.
+pub async fn show(gate: &Gate, client: &Client, principal: &Principal, action: u64) {
+    match gate.memories.load_action(principal.number, action).await {
+        Ok(Some(record)) => client.answer(ToClient::Action { principal: principal.name.clone(), record }),
+        // Another's action is none here: their journal is not asked.
+        Ok(None) => client.fail(unknown(principal, action), false),
+        Err(reason) => client.fail(reason, false),
+    }
+}
+
+/// What a person is told of a number that is none of theirs.
+pub fn unknown(principal: &Principal, action: u64) -> String {
+    let name = &principal.name;
+    format!("{name} has no action {action}: `chela actions list` shows those there are, newest first")
+}
