@@ -1,7 +1,7 @@
 //! The executor: admitted calls of one principal, each carried out in a disposable sandbox.
 //!
 //! Two processes. The executor ([`serve`], [`action`], [`ledger`]) talks with the gate; it can open nothing and start
-//! nothing. Its maker ([`maker`], [`stage`], [`sandbox`]) makes the sandboxes; it talks with the executor only, in
+//! nothing. Its maker ([`maker`], [`stage`], [`pool`], [`sandbox`]) makes the sandboxes; it talks with the executor only, in
 //! fixed-size records.
 #![deny(unsafe_code)]
 
@@ -15,8 +15,10 @@ pub mod hands;
 pub mod layer;
 pub mod ledger;
 pub mod limits;
+pub mod line;
 pub mod maker;
 pub mod pipe;
+pub mod pool;
 pub mod record;
 pub mod sandbox;
 pub mod serve;

@@ -1,9 +1,15 @@
 //! Limits of the executor and its sandboxes. Units last.
 
+use std::time::Duration;
+
 /// Actions that run at once: one, since a workspace must not change under another's layer.
 pub const RUNNING_MAX: usize = 1;
 /// Sandboxes that a maker keeps at once.
 pub const SANDBOXES_MAX: usize = 4;
+/// Sandboxes that are made beforehand and wait, each 1 MB of memory or less (`./x bench` measures it).
+pub const WAITING_SANDBOXES: usize = 2;
+/// How long a maker has had nothing to do before it makes one of those.
+pub const REFILL_AFTER_MS: Duration = Duration::from_millis(2);
 /// Actions that wait for one of those to end.
 pub const WAITING_MAX: usize = 16;
 /// Bytes of commands and content in those.

@@ -1,23 +1,19 @@
 //! The maker: a process of its own below the executor, forked before the executor seals itself. It makes sandboxes,
 //! kills them, says how they ended, and talks with nobody but its executor.
 
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, send, socketpair};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::pipe2;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socketpair};
 use seccompiler::BpfProgram;
 
-use crate::limits::{PAYLOAD_BYTES, SANDBOXES_MAX};
-use crate::record::{ASK_BYTES, Answer, Ask, End};
-use crate::sandbox::{self, NAMESPACES, Work, say};
+use crate::pool::Pool;
+use crate::record::{Answer, Ask, End};
+use crate::sandbox::say;
 use crate::stage::{self, Plan};
 use crate::step::{At, Failure, Step};
-use crate::{filter, sys};
+use crate::{filter, line, sys};
 
 /// Why there is no maker.
 #[derive(Debug, thiserror::Error)]
@@ -71,13 +67,6 @@ pub fn start(plan: &Plan) -> Result<OwnedFd, MakerError> {
     }
 }
 
-/// One sandbox that runs.
-struct Running {
-    action: u64,
-    pidfd: OwnedFd,
-    end: OwnedFd,
-}
-
 fn live(plan: &Plan, line: &OwnedFd) {
     const LINE: i32 = 3;
     // Standard output and error stay: the executor's log stream.
@@ -94,8 +83,8 @@ fn live(plan: &Plan, line: &OwnedFd) {
     if let Err(failure) = ready {
         say(format_args!("no sandbox can be made: {failure}"));
     }
-    let mut running = Vec::new();
-    while turn(&line, &ready, &mut running).is_ok() {}
+    let mut ready = ready.as_ref().map(Pool::new).map_err(|failure| *failure);
+    while turn(&line, &mut ready).is_ok() {}
     // The executor is gone or talks nonsense. Each sandbox has this process's death as its signal.
 }
 
@@ -132,10 +121,14 @@ enum Over {
 }
 
 /// Waits for a request or an end, and deals with it.
-fn turn(line: &OwnedFd, ready: &Result<BpfProgram, Failure>, running: &mut Vec<Running>) -> Result<(), Over> {
+fn turn(line: &OwnedFd, ready: &mut Result<Pool<'_>, Failure>) -> Result<(), Over> {
     let mut watched = vec![PollFd::new(line.as_fd(), PollFlags::POLLIN)];
-    watched.extend(running.iter().map(|one| PollFd::new(one.pidfd.as_fd(), PollFlags::POLLIN)));
-    match poll(&mut watched, PollTimeout::NONE) {
+    let mut patience = PollTimeout::NONE;
+    if let Ok(pool) = ready {
+        watched.extend(pool.watched());
+        patience = pool.patience().map_or(PollTimeout::NONE, PollTimeout::from);
+    }
+    match poll(&mut watched, patience) {
         Ok(_) => {}
         Err(Errno::EINTR) => return Ok(()),
         Err(_) => return Err(Over::Line),
@@ -143,24 +136,19 @@ fn turn(line: &OwnedFd, ready: &Result<BpfProgram, Failure>, running: &mut Vec<R
     let happened: Vec<bool> =
         watched.iter().map(|one| one.revents().is_some_and(|events| !events.is_empty())).collect();
     drop(watched);
-    let ended: Vec<usize> = (0..running.len()).filter(|at| happened[at + 1]).collect();
-    for at in ended.into_iter().rev() {
-        finish(line, running.swap_remove(at))?;
+    if let Ok(pool) = ready {
+        for (action, end) in pool.attend(&happened[1..]) {
+            answer(line, action, end)?;
+        }
     }
     if happened[0] {
-        let (ask, descriptors) = receive(line)?;
-        obey(line, ready, running, ask, descriptors)?;
+        let (ask, descriptors) = line::receive(line).ok_or(Over::Line)?;
+        obey(line, ready, ask, &descriptors)?;
+    }
+    if let (Ok(pool), false) = (ready, happened.contains(&true)) {
+        pool.refill();
     }
     Ok(())
-}
-
-fn finish(line: &OwnedFd, ended: Running) -> Result<(), Over> {
-    let id = Id::PIDFd(ended.pidfd.as_fd());
-    match waitid(id, WaitPidFlag::WEXITED) {
-        Ok(_) | Err(Errno::ECHILD) => {}
-        Err(errno) => say(format_args!("reaping a sandbox: {errno}")),
-    }
-    answer(line, ended.action, sandbox::end_of(ended.end))
 }
 
 fn answer(line: &OwnedFd, action: u64, end: End) -> Result<(), Over> {
@@ -171,82 +159,16 @@ fn answer(line: &OwnedFd, action: u64, end: End) -> Result<(), Over> {
     }
 }
 
-fn receive(line: &OwnedFd) -> Result<(Ask, Vec<OwnedFd>), Over> {
-    let mut bytes = [0; ASK_BYTES + 1];
-    let mut parts = [io::IoSliceMut::new(&mut bytes)];
-    let mut space = nix::cmsg_space!([i32; 4]);
-    let message = recvmsg::<()>(line.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)
-        .map_err(|_| Over::Line)?;
-    let mut descriptors = Vec::new();
-    for control in message.cmsgs().map_err(|_| Over::Line)? {
-        if let ControlMessageOwned::ScmRights(numbers) = control {
-            descriptors.extend(numbers.into_iter().map(sys::own));
-        }
-    }
-    let length = message.bytes;
-    let ask = Ask::from_bytes(&bytes[..length]).ok_or(Over::Line)?;
-    Ok((ask, descriptors))
-}
-
-fn obey(
-    line: &OwnedFd,
-    ready: &Result<BpfProgram, Failure>,
-    running: &mut Vec<Running>,
-    ask: Ask,
-    descriptors: Vec<OwnedFd>,
-) -> Result<(), Over> {
-    match ask {
-        Ask::Kill { action } => {
-            if let Some(one) = running.iter().find(|one| one.action == action) {
-                // An error means that it has just ended, which poll says next.
-                let _ = sys::kill(one.pidfd.as_fd());
+fn obey(line: &OwnedFd, ready: &mut Result<Pool<'_>, Failure>, ask: Ask, descriptors: &[OwnedFd]) -> Result<(), Over> {
+    match (ask, ready) {
+        (Ask::Kill { action }, Ok(pool)) => pool.kill(action),
+        (Ask::Kill { .. }, Err(_)) => {}
+        (Ask::Run { action, .. }, Ok(pool)) => {
+            if let Err(failure) = pool.run(ask, descriptors) {
+                return answer(line, action, End::Failed(failure));
             }
-            Ok(())
         }
-        Ask::Run { action, .. } => match make(ready, running.len(), ask, descriptors) {
-            Ok((pidfd, end)) => {
-                running.push(Running { action, pidfd, end });
-                Ok(())
-            }
-            Err(failure) => answer(line, action, End::Failed(failure)),
-        },
+        (Ask::Run { action, .. }, Err(failure)) => return answer(line, action, End::Failed(*failure)),
     }
-}
-
-fn make(
-    ready: &Result<BpfProgram, Failure>,
-    running: usize,
-    ask: Ask,
-    descriptors: Vec<OwnedFd>,
-) -> Result<(OwnedFd, OwnedFd), Failure> {
-    let filter = ready.as_ref().map_err(|failure| *failure)?;
-    let malformed = Failure::new(Step::Payload, libc::EINVAL);
-    let Ask::Run { operation, payload_bytes, cpu_s, .. } = ask else {
-        return Err(malformed);
-    };
-    let Ok([payload, stdout, stderr, layer]) = <[OwnedFd; 4]>::try_from(descriptors) else {
-        return Err(malformed);
-    };
-    if payload_bytes as usize > PAYLOAD_BYTES {
-        return Err(malformed);
-    }
-    if running >= SANDBOXES_MAX {
-        return Err(Failure::new(Step::TooMany, 0));
-    }
-    let (end_read, end_write) = pipe2(OFlag::O_CLOEXEC).at(Step::Pipe)?;
-    match sys::clone_into(NAMESPACES).at(Step::Namespaces)? {
-        (sys::Side::Child, _) => sandbox::init(Work {
-            operation,
-            payload_bytes,
-            cpu_s,
-            payload,
-            stdout,
-            stderr,
-            layer,
-            end: end_write,
-            filter,
-        }),
-        (sys::Side::Parent(_), Some(pidfd)) => Ok((pidfd, end_read)),
-        (sys::Side::Parent(_), None) => Err(Failure::new(Step::Namespaces, libc::EBADF)),
-    }
+    Ok(())
 }

@@ -1,19 +1,25 @@
-//! One sandbox: its init, process 1 of its own process-id namespace, and the one command below it.
+//! One sandbox: its init, process 1 of its own process-id namespace, and the one command below it. It makes itself, waits
+//! for its request, is used once, and ends.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, chdir, sethostname, setsid};
 use seccompiler::BpfProgram;
 
+use crate::layer::Room;
 use crate::limits::{TMP_BYTES, TMP_INODES};
-use crate::record::{End, Operation};
+use crate::record::{Ask, End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
-use crate::{command, confine, files, filter, layer, sys};
+use crate::{command, confine, files, filter, layer, line, sys};
 
 /// The namespaces of a sandbox, all its own.
 pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
@@ -40,38 +46,77 @@ pub struct Work<'a> {
     pub stderr: OwnedFd,
     /// Where what it changed is handed out.
     pub layer: OwnedFd,
-    /// Where the end is written to.
-    pub end: OwnedFd,
+    /// To the maker: the end is told on it.
+    pub line: &'a OwnedFd,
     /// The filter that is installed last.
     pub filter: &'a BpfProgram,
 }
 
 /// The whole life of an init, in the child of the clone. When it ends, the kernel ends every other process of the
 /// sandbox.
-pub fn init(work: Work<'_>) -> ! {
-    let end = match run(&work) {
-        Ok(end) => end,
-        Err(failure) => End::Failed(failure),
-    };
-    report(work.end.as_fd(), end);
+pub fn init(line: &OwnedFd, filter: &BpfProgram) -> ! {
+    const LINE: RawFd = 3;
+    let own = sys::copy_to(line.as_raw_fd(), LINE, true).and_then(|()| sys::close_from(LINE + 1));
+    if own.is_ok() {
+        let line = sys::own(LINE);
+        match live(&line, filter) {
+            Ok(Some(end)) => report(line.as_fd(), end),
+            // The maker is gone.
+            Ok(None) => {}
+            Err(failure) => report(line.as_fd(), End::Failed(failure)),
+        }
+    }
     sys::exit_now(0)
 }
 
-/// Written once: a child that failed before its command has been here first, and the maker takes the first record.
+/// A child that failed before its command says so too, and before its init: the maker takes the first record.
 fn report(to: BorrowedFd<'_>, end: End) {
     // An error here means that the maker is gone, and so is who would hear of it.
     let _ = nix::unistd::write(to, &end.to_bytes());
 }
 
-fn run(work: &Work<'_>) -> Result<End, Failure> {
+fn live(line: &OwnedFd, filter: &BpfProgram) -> Result<Option<End>, Failure> {
+    let room = prepare()?;
+    let Some((ask, descriptors)) = line::receive(line) else { return Ok(None) };
+    let malformed = Failure::new(Step::Payload, libc::EINVAL);
+    let Ask::Run { operation, payload_bytes, cpu_s, .. } = ask else { return Err(malformed) };
+    let Ok([payload, stdout, stderr, layer]) = <[OwnedFd; 4]>::try_from(descriptors) else { return Err(malformed) };
+    run(&Work { operation, payload_bytes, cpu_s, payload, stdout, stderr, layer, line, filter }, &room).map(Some)
+}
+
+/// All that needs no request.
+fn prepare() -> Result<Room, Failure> {
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).at(Step::Namespaces)?;
     map_ids(INSIDE_ID, INSIDE_ID).at(Step::IdMaps)?;
     sys::loopback_up().at(Step::Loopback)?;
     sethostname("sandbox").at(Step::HostName)?;
+    let room = layer::room()?;
     mounts()?;
-    let upper = if work.operation.changes() { Some(layer::cover()?) } else { None };
-    chdir("/workspace").at(Step::WorkingDirectory)?;
+    clocks()?;
     setsid().at(Step::Namespaces)?;
+    Ok(room)
+}
+
+/// Clocks that start with the sandbox, for what runs below this process: how long the host has been up is its own affair.
+fn clocks() -> Result<(), Failure> {
+    match unshare(CloneFlags::from_bits_retain(libc::CLONE_NEWTIME)) {
+        Ok(()) => {}
+        // A kernel without time namespaces.
+        Err(Errno::EINVAL) => return Ok(()),
+        Err(errno) => return Err(Failure::new(Step::Clocks, errno as i32)),
+    }
+    let now = |clock| clock_gettime(clock).map(|time| time.tv_sec()).at(Step::Clocks);
+    let (monotonic, boottime) = (now(ClockId::CLOCK_MONOTONIC)?, now(ClockId::CLOCK_BOOTTIME)?);
+    fs::write("/proc/self/timens_offsets", format!("monotonic -{monotonic} 0\nboottime -{boottime} 0\n"))
+        .at(Step::Clocks)
+}
+
+/// From the request to the end of the command and of everything that it left behind.
+fn run(work: &Work<'_>, room: &Room) -> Result<End, Failure> {
+    if work.operation.changes() {
+        layer::cover(room)?;
+    }
+    chdir("/workspace").at(Step::WorkingDirectory)?;
     sys::drop_capabilities().at(Step::Capabilities)?;
     // Nobody inside may look into this process or open its descriptors through /proc.
     sys::prctl(libc::PR_SET_DUMPABLE, 0).at(Step::Capabilities)?;
@@ -81,15 +126,32 @@ fn run(work: &Work<'_>) -> Result<End, Failure> {
         sys::Side::Child => child(work),
         sys::Side::Parent(command) => {
             let end = reap(command);
-            if let Some(upper) = upper {
-                let [mut layer, mut stderr] = [&work.layer, &work.stderr].map(|fd| fd.try_clone().map(File::from));
-                let (layer, stderr) = (layer.as_mut(), stderr.as_mut());
-                let (Ok(layer), Ok(stderr)) = (layer, stderr) else { return Err(Failure::new(Step::HandOut, 0)) };
-                layer::hand_out(&upper, layer, stderr)?;
+            end_the_rest()?;
+            if work.operation.changes() {
+                hand_out(work, room)?;
             }
             Ok(end)
         }
     }
+}
+
+/// Ends every process but this one, and waits until they are gone.
+fn end_the_rest() -> Result<(), Failure> {
+    match kill(Pid::from_raw(-1), Signal::SIGKILL) {
+        // Nobody is left.
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(errno) => return Err(Failure::new(Step::Layer, errno as i32)),
+    }
+    while !matches!(waitpid(None, None), Err(Errno::ECHILD)) {}
+    Ok(())
+}
+
+fn hand_out(work: &Work<'_>, room: &Room) -> Result<(), Failure> {
+    let [mut layer, mut stderr] = [&work.layer, &work.stderr].map(|fd| fd.try_clone().map(File::from));
+    let (Ok(layer), Ok(stderr)) = (layer.as_mut(), stderr.as_mut()) else {
+        return Err(Failure::new(Step::HandOut, 0));
+    };
+    layer::hand_out(room, layer, stderr)
 }
 
 fn mounts() -> Result<(), Failure> {
@@ -108,7 +170,7 @@ fn mounts() -> Result<(), Failure> {
 /// Covers a file of /proc with the null device; one that this kernel does not have needs no cover.
 fn mask(name: &str) -> Result<(), Failure> {
     match mount(Some("/dev/null"), name, None::<&str>, MsFlags::MS_BIND, None::<&str>) {
-        Ok(()) | Err(nix::errno::Errno::ENOENT) => Ok(()),
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(errno) => Err(Failure::new(Step::Proc, errno as i32)),
     }
 }
@@ -121,7 +183,7 @@ fn reap(command: Pid) -> End {
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == command => {
                 return End::Signalled(signal as i32);
             }
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return End::Failed(Failure::new(Step::Fork, errno as i32)),
         }
     }
@@ -129,7 +191,7 @@ fn reap(command: Pid) -> End {
 
 /// The command's process: never returns.
 fn child(work: &Work<'_>) -> ! {
-    let mut end = work.end.as_raw_fd();
+    let mut end = work.line.as_raw_fd();
     let status = match start(work, &mut end) {
         Ok(status) => status,
         Err(failure) => {
@@ -161,7 +223,7 @@ fn take_payload(work: &Work<'_>) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// 0 to 2 as a program expects them, and nothing else but the pipe for the end, which exec closes.
+/// 0 to 2 as a program expects them, and nothing else but the line for the end, which exec closes.
 fn descriptors(work: &Work<'_>) -> Result<RawFd, Failure> {
     let input = match work.operation {
         Operation::WriteFile => work.payload.try_clone().at(Step::Descriptors)?,
@@ -170,7 +232,7 @@ fn descriptors(work: &Work<'_>) -> Result<RawFd, Failure> {
         }
     };
     const FIRST_FREE: RawFd = 16;
-    let lifted: Result<Vec<RawFd>, nix::Error> = [&input, &work.stdout, &work.stderr, &work.end]
+    let lifted: Result<Vec<RawFd>, nix::Error> = [&input, &work.stdout, &work.stderr, work.line]
         .into_iter()
         .map(|fd| sys::lift(fd.as_raw_fd(), FIRST_FREE))
         .collect();
@@ -180,15 +242,6 @@ fn descriptors(work: &Work<'_>) -> Result<RawFd, Failure> {
     sys::close_from(4).at(Step::Descriptors)?;
     std::mem::forget(input);
     Ok(3)
-}
-
-/// For the maker: the first record of a sandbox's end, or that it was killed before it could write one.
-pub fn end_of(pipe: OwnedFd) -> End {
-    let mut bytes = [0; crate::record::END_BYTES];
-    match File::from(pipe).read_exact(&mut bytes) {
-        Ok(()) => End::from_bytes(&bytes).unwrap_or(End::Killed),
-        Err(_) => End::Killed,
-    }
 }
 
 /// A line of the maker's log.

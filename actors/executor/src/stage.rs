@@ -98,7 +98,7 @@ pub fn map_ids(uid_outside: u32, gid_outside: u32) -> std::io::Result<()> {
 fn directories(root: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o755);
-    for name in ["etc", "dev", "proc", "tmp", "workspace", "layer", "var", "run", "sys"] {
+    for name in ["etc", "dev", "proc", "tmp", "workspace", "var", "run", "sys"] {
         builder.create(root.join(name))?;
     }
     for (name, text) in ETC {

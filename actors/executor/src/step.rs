@@ -56,9 +56,11 @@ pub enum Step {
     Layer = 25,
     /// Handing out what the layer holds.
     HandOut = 26,
+    /// A sandbox's clocks.
+    Clocks = 27,
 }
 
-const ALL: [Step; 26] = [
+const ALL: [Step; 27] = [
     Step::MakerNamespaces,
     Step::MakerIdMaps,
     Step::Root,
@@ -85,6 +87,7 @@ const ALL: [Step; 26] = [
     Step::TooMany,
     Step::Layer,
     Step::HandOut,
+    Step::Clocks,
 ];
 
 impl Step {
@@ -122,6 +125,7 @@ impl Step {
             Step::TooMany => "start one more sandbox",
             Step::Layer => "put a layer over the workspace (an overlay in a user namespace)",
             Step::HandOut => "hand out what was changed",
+            Step::Clocks => "set the sandbox's clocks (a time namespace)",
         }
     }
 
@@ -154,7 +158,7 @@ impl Step {
             Step::HandOut => "ask for less, or for something else",
             Step::Root | Step::Tmp => "check that memory is free, and that tmpfs may be mounted in user namespaces",
             Step::MakerSeal | Step::Filter => "the kernel needs seccomp filters (CONFIG_SECCOMP_FILTER)",
-            Step::Loopback | Step::HostName | Step::Capabilities | Step::Descriptors => {
+            Step::Loopback | Step::HostName | Step::Clocks | Step::Capabilities | Step::Descriptors => {
                 "this should not happen: `chela log tail` and the executor's log have more"
             }
             Step::Payload => "the executor stopped while it handed the action over: try again",

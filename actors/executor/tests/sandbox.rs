@@ -8,8 +8,8 @@ use std::process::ExitCode;
 mod sandbox_cases;
 
 use sandbox_cases::bench::bench;
-use sandbox_cases::failures;
 use sandbox_cases::world::World;
+use sandbox_cases::{failures, warm};
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
@@ -23,6 +23,9 @@ fn main() -> ExitCode {
     };
     if one_call {
         return ExitCode::from(u8::from(world.block_on(failures::one_call(&world)).is_err()));
+    }
+    if wanted.iter().any(|name| name == warm::KILL_MAKER) {
+        return ExitCode::from(u8::from(world.block_on(warm::kill_the_maker(&world)).is_err()));
     }
     if wanted.iter().any(|name| name == "bench") {
         return bench(&world);

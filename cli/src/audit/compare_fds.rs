@@ -200,6 +200,6 @@ fn is_gate(kind: Kind) -> bool {
 fn is_role(kind: Kind) -> bool {
     match kind {
         Kind::Role(role, _) => role != Role::Launcher,
-        Kind::Maker(_) | Kind::Sandbox(_) | Kind::Stranger => false,
+        Kind::Maker(_) | Kind::Waiting(_) | Kind::Sandbox(_) | Kind::Stranger => false,
     }
 }

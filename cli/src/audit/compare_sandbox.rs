@@ -13,7 +13,7 @@ const MAKER_SHARED: [&str; 4] = ["pid", "net", "ipc", "uts"];
 
 /// Every way in which the maker is not what it should be. `expected` and `executor` are its executor's.
 pub fn maker(facts: &Facts, expected: &Expected, executor: &Facts) -> Vec<Deviation> {
-    let mut found = confined(facts, expected);
+    let mut found = confined(facts, expected, Capabilities::None);
     for thread in &facts.threads {
         let filters = expected.filters_base + MAKER_FILTERS;
         if thread.seccomp_filters != filters {
@@ -45,13 +45,33 @@ pub fn maker(facts: &Facts, expected: &Expected, executor: &Facts) -> Vec<Deviat
 
 /// Every way in which a process of a sandbox is not what it should be.
 pub fn sandbox(facts: &Facts, expected: &Expected, executor: &Facts) -> Vec<Deviation> {
-    let mut found = confined(facts, expected);
+    let mut found = confined(facts, expected, Capabilities::None);
     for thread in &facts.threads {
         let filters = expected.filters_base + SANDBOX_FILTERS_MIN;
         if thread.seccomp_filters < filters {
             found.push(format!("{} seccomp filters; a sandbox has {filters} or more", thread.seccomp_filters));
         }
     }
+    apart(facts, expected, executor, &mut found);
+    as_deviations(facts, found)
+}
+
+/// The same of a sandbox that has no request yet: nothing of a person's runs in it. It has the maker's filter, and what it
+/// is capable of in namespaces of its own, to mount its layer with.
+pub fn waiting(facts: &Facts, expected: &Expected, executor: &Facts) -> Vec<Deviation> {
+    let makers = expected.filters_base + MAKER_FILTERS;
+    let [thread] = &facts.threads[..] else {
+        return as_deviations(facts, vec![format!("{} threads; one that waits has one", facts.threads.len())]);
+    };
+    if thread.seccomp_filters != makers {
+        return sandbox(facts, expected, executor);
+    }
+    let mut found = confined(facts, expected, Capabilities::OfItsOwnNamespace);
+    apart(facts, expected, executor, &mut found);
+    as_deviations(facts, found)
+}
+
+fn apart(facts: &Facts, expected: &Expected, executor: &Facts, found: &mut Vec<String>) {
     for name in SANDBOX_OWN {
         let outside = [executor.namespaces.get(name), expected.launcher_namespaces.get(name)];
         if outside.contains(&facts.namespaces.get(name)) {
@@ -63,10 +83,16 @@ pub fn sandbox(facts: &Facts, expected: &Expected, executor: &Facts) -> Vec<Devi
             found.push(format!("descriptor {}: a Unix socket from outside the sandbox", descriptor.number));
         }
     }
-    as_deviations(facts, found)
 }
 
-fn confined(facts: &Facts, expected: &Expected) -> Vec<String> {
+/// What a process may be capable of.
+enum Capabilities {
+    None,
+    /// Anything, in its own user namespace and what belongs to that; nothing that a program it ran would keep.
+    OfItsOwnNamespace,
+}
+
+fn confined(facts: &Facts, expected: &Expected, capabilities: Capabilities) -> Vec<String> {
     let mut found = Vec::new();
     for thread in &facts.threads {
         if let Some((uid, gid)) = expected.ids {
@@ -80,7 +106,14 @@ fn confined(facts: &Facts, expected: &Expected) -> Vec<String> {
         if !thread.groups.is_empty() {
             found.push(format!("supplementary groups {:?}; must be none", thread.groups));
         }
-        capability_sets(thread, &[0; 5], &mut found);
+        let wanted = match capabilities {
+            Capabilities::None => [0; 5],
+            Capabilities::OfItsOwnNamespace => {
+                let [_, permitted, effective, bounding, _] = thread.capabilities;
+                [0, permitted, effective, bounding, 0]
+            }
+        };
+        capability_sets(thread, &wanted, &mut found);
         seal(thread, &mut found);
     }
     found.dedup();

@@ -12,6 +12,9 @@ pub enum Kind {
     Role(Role, u32),
     /// The process of an executor (slot) that makes sandboxes.
     Maker(u32),
+    /// The first process of a sandbox of an executor (slot), with none below it: one that waits for a request, or is at
+    /// its end.
+    Waiting(u32),
     /// A process in a sandbox of an executor (slot).
     Sandbox(u32),
     /// Nothing that the table knows.
@@ -25,6 +28,7 @@ impl Kind {
             Kind::Role(Role::Launcher, _) => Role::Launcher.name().to_string(),
             Kind::Role(role, slot) => format!("{} {slot}", role.name()),
             Kind::Maker(slot) => format!("maker of executor {slot}"),
+            Kind::Waiting(slot) => format!("waiting sandbox of executor {slot}"),
             Kind::Sandbox(slot) => format!("sandbox of executor {slot}"),
             Kind::Stranger => "stranger".to_string(),
         }

@@ -131,13 +131,14 @@ fn judge(facts: &Facts, all: &[Facts], host: &gather::Host) -> Vec<Deviation> {
     let executor = |slot| all.iter().find(|facts| facts.kind == Kind::Role(Role::Executor, slot));
     match facts.kind {
         Kind::Role(role, slot) => compare::compare(facts, role.row(), &host.expected(role.row(), slot)),
-        Kind::Maker(slot) | Kind::Sandbox(slot) => {
+        Kind::Maker(slot) | Kind::Waiting(slot) | Kind::Sandbox(slot) => {
             let Some(executor) = executor(slot) else {
                 return vec![deviation(facts, "has no executor above it".to_string())];
             };
             let expected = host.expected(Role::Executor.row(), slot);
             match facts.kind {
                 Kind::Maker(_) => compare_sandbox::maker(facts, &expected, executor),
+                Kind::Waiting(_) => compare_sandbox::waiting(facts, &expected, executor),
                 Kind::Sandbox(_) | Kind::Role(..) | Kind::Stranger => {
                     compare_sandbox::sandbox(facts, &expected, executor)
                 }

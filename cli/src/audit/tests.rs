@@ -277,6 +277,24 @@ fn a_sandbox_that_shares_the_network_or_keeps_a_capability_is_found() {
 }
 
 #[test]
+fn a_sandbox_that_waits_is_capable_in_its_own_namespaces_only_and_once_filtered_of_nothing() {
+    let (executor, _, mut sandbox, expected) = below_executor();
+    sandbox.kind = Kind::Waiting(1);
+    sandbox.threads[0].seccomp_filters -= 1;
+    for set in [1, 2, 3] {
+        sandbox.threads[0].capabilities[set] = !0 >> 23;
+    }
+    assert_eq!(compare_sandbox::waiting(&sandbox, &expected, &executor), []);
+    let mut bad = sandbox.clone();
+    bad.threads[0].capabilities[4] = 1;
+    bad.namespaces.insert("user".into(), executor.namespaces["user"]);
+    bad.fds.push(Fd { number: 5, target: unix(&[GATE]) });
+    assert_eq!(compare_sandbox::waiting(&bad, &expected, &executor).len(), 3);
+    sandbox.threads[0].seccomp_filters += 1;
+    assert_eq!(compare_sandbox::waiting(&sandbox, &expected, &executor).len(), 3);
+}
+
+#[test]
 fn a_maker_with_a_socket_of_the_host_is_found() {
     let (executor, mut maker, _, expected) = below_executor();
     maker.fds.push(Fd { number: 5, target: unix(&[GATE]) });

@@ -71,7 +71,10 @@ fn below(pid: u32, kind: Kind, children: &BTreeMap<u32, Vec<u32>>, kinds: &mut B
     for child in children.get(&pid).into_iter().flatten() {
         let child_kind = match kind {
             Kind::Role(Role::Executor, slot) if same_pid_namespace(pid, *child) => Kind::Maker(slot),
-            Kind::Role(Role::Executor, slot) | Kind::Maker(slot) | Kind::Sandbox(slot) => Kind::Sandbox(slot),
+            Kind::Maker(slot) if !children.contains_key(child) => Kind::Waiting(slot),
+            Kind::Role(Role::Executor, slot) | Kind::Maker(slot) | Kind::Waiting(slot) | Kind::Sandbox(slot) => {
+                Kind::Sandbox(slot)
+            }
             Kind::Role(_, _) | Kind::Stranger => Kind::Stranger,
         };
         kinds.insert(*child, child_kind);

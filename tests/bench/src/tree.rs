@@ -74,8 +74,14 @@ pub fn idle_kb(shape: Shape) -> Result<BTreeMap<String, (u32, f64)>, String> {
         let name = match roles.iter().find(|role| role.pid == pid) {
             Some(role) => role.role.name(),
             None if pid == chelad.pid() => Role::Launcher.name(),
-            // Of all roles only the executor has a child: its maker.
-            None => "maker",
+            // Of all roles only the executor has a child: its maker, below which sandboxes wait.
+            None if roles
+                .iter()
+                .any(|role| procs::status(pid, "PPid").is_some_and(|parent| parent == role.pid.to_string())) =>
+            {
+                "maker"
+            }
+            None => "waiting sandbox",
         };
         let kib = procs::pss_kib(pid).ok_or_else(|| format!("{name}: /proc/{pid}/smaps_rollup can't be read"))?;
         let kind = kinds.entry(name.to_string()).or_default();

@@ -9,6 +9,8 @@ pub mod failures;
 pub mod files;
 pub mod limits;
 pub mod requests;
+
+pub mod warm;
 pub mod world;
 
 use world::World;
@@ -76,6 +78,14 @@ pub fn all() -> Vec<Case> {
         requests::cancelling_over_the_edge,
         requests::what_breaks_the_rules_ends_the_edge,
         requests::output_streams_before_the_end_and_a_flood_does_not_delay_it,
+        warm::nothing_is_used_twice,
+        warm::those_that_wait_share_no_namespace,
+        warm::one_that_waits_has_only_its_own_descriptors,
+        warm::one_that_dies_waiting_is_replaced,
+        warm::one_whose_init_is_killed_says_so_and_changes_nothing,
+        warm::a_hundred_at_once_are_answered_or_told_that_it_is_too_many,
+        warm::the_hosts_uptime_is_not_seen,
+        warm::a_killed_maker_takes_everything_along,
         failures::without_user_namespaces_each_action_says_what_to_do,
         failures::without_a_workspace_each_action_names_it,
     ]

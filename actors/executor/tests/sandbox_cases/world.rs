@@ -122,6 +122,10 @@ impl World {
         self.sh_for(command, 20_000).await
     }
 
+    pub async fn sh_owned(&self, command: String) -> ToolOutcome {
+        self.sh(&command).await
+    }
+
     pub async fn sh_for(&self, command: &str, timeout_ms: u32) -> ToolOutcome {
         self.call(Admitted::RunCommand { command: command.to_owned(), timeout_ms }).await
     }

@@ -16,8 +16,12 @@ macro_rules! each {
 /// nothing else.
 pub const MAKING: &[SyscallGrant] = &[
     any("mount", "the sandbox's /proc and /tmp, and the layer over its workspace"),
-    any("umount2", "takes that layer out of the command's sight"),
     any("sethostname", "the sandbox's host name"),
+    only(
+        "unshare",
+        &[is(0, 0x80)],
+        "clocks of the sandbox's own (a time namespace), so that the host's uptime is not seen",
+    ),
 ];
 
 /// What a command in a sandbox may ask for with any arguments; what is on no list is answered ENOSYS.

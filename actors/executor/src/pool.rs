@@ -1,0 +1,245 @@
+//! The sandboxes of a maker: some wait, made for nothing in particular; each is used once and never again.
+//!
+//! A waiting sandbox has all that needs no request: its namespaces, id maps, /proc, /tmp, loopback interface. The layer
+//! over the workspace comes with the request, since a lower layer must not change under a mounted overlay.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, socketpair};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use seccompiler::BpfProgram;
+
+use crate::limits::{PAYLOAD_BYTES, REFILL_AFTER_MS, SANDBOXES_MAX, WAITING_SANDBOXES};
+use crate::record::{Ask, END_BYTES, End};
+use crate::sandbox::{self, NAMESPACES, say};
+use crate::step::{At, Failure, Step};
+use crate::{line, sys};
+
+/// A sandbox's process 1, and the line to it.
+struct Sandbox {
+    pidfd: OwnedFd,
+    line: OwnedFd,
+}
+
+/// One that has a request.
+struct Running {
+    action: u64,
+    sandbox: Sandbox,
+    /// Its process 1 has not said anything yet.
+    is_listened_to: bool,
+    /// A step that failed, said before it is over.
+    failed: Option<End>,
+    /// The executor knows how it ended.
+    is_told: bool,
+}
+
+/// All sandboxes.
+pub struct Pool<'a> {
+    filter: &'a BpfProgram,
+    waiting: Vec<Sandbox>,
+    running: Vec<Running>,
+    /// When to make another one that waits; `None` while there are enough, or none can be made.
+    refill_at: Option<Instant>,
+}
+
+/// Something that happened to a sandbox, found by its place.
+#[derive(Clone, Copy)]
+enum Event {
+    WaitingEnded(usize),
+    RunningSpoke(usize),
+    RunningEnded(usize),
+}
+
+impl<'a> Pool<'a> {
+    /// None yet; the first is made when nothing else is to do.
+    pub fn new(filter: &'a BpfProgram) -> Pool<'a> {
+        let mut pool = Pool { filter, waiting: Vec::new(), running: Vec::new(), refill_at: None };
+        pool.refill_later();
+        pool
+    }
+
+    /// Makes another waiting sandbox when the maker has had nothing to do for a while: an answer comes first.
+    fn refill_later(&mut self) {
+        self.refill_at = Some(Instant::now() + REFILL_AFTER_MS);
+    }
+
+    /// How long the maker may wait for anything to happen, milliseconds.
+    pub fn patience(&self) -> Option<u16> {
+        if self.waiting.len() >= WAITING_SANDBOXES {
+            return None;
+        }
+        let left = self.refill_at?.saturating_duration_since(Instant::now());
+        Some(u16::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u16::MAX))
+    }
+
+    /// Nothing happened for that long.
+    pub fn refill(&mut self) {
+        if self.waiting.len() >= WAITING_SANDBOXES || self.refill_at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        match make(self.filter) {
+            Ok(sandbox) => {
+                self.waiting.push(sandbox);
+                self.refill_later();
+            }
+            Err(failure) => {
+                say(format_args!("no sandbox waits: {failure}"));
+                self.refill_at = None;
+            }
+        }
+    }
+
+    /// What may happen.
+    fn events(&self) -> impl Iterator<Item = Event> {
+        let speaks = |at: &usize| self.running.get(*at).is_some_and(|one| one.is_listened_to);
+        let waiting = (0..self.waiting.len()).map(Event::WaitingEnded);
+        let spoken = (0..self.running.len()).filter(speaks).map(Event::RunningSpoke);
+        waiting.chain(spoken).chain((0..self.running.len()).map(Event::RunningEnded))
+    }
+
+    /// What to watch, in the order that [`attend`](Self::attend) expects.
+    pub fn watched(&self) -> impl Iterator<Item = PollFd<'_>> {
+        let descriptor = |event| match event {
+            Event::WaitingEnded(at) => self.waiting[at].pidfd.as_fd(),
+            Event::RunningSpoke(at) => self.running[at].sandbox.line.as_fd(),
+            Event::RunningEnded(at) => self.running[at].sandbox.pidfd.as_fd(),
+        };
+        self.events().map(move |event| PollFd::new(descriptor(event), PollFlags::POLLIN))
+    }
+
+    /// Deals with what [`watched`](Self::watched) saw; returns how actions ended.
+    pub fn attend(&mut self, happened: &[bool]) -> Vec<(u64, End)> {
+        let events = self.events().zip(happened);
+        let events: Vec<Event> = events.filter_map(|(event, happened)| happened.then_some(event)).collect();
+        let mut answers = Vec::new();
+        for event in &events {
+            if let Event::RunningSpoke(at) = *event {
+                answers.extend(self.running[at].hear());
+            }
+        }
+        // The last place first: removing one moves only those behind it.
+        for event in events.into_iter().rev() {
+            match event {
+                Event::WaitingEnded(at) => self.lost(at),
+                Event::RunningSpoke(_) => {}
+                Event::RunningEnded(at) => answers.extend(self.running.remove(at).end()),
+            }
+        }
+        answers
+    }
+
+    /// One that waited is gone before it was needed.
+    fn lost(&mut self, at: usize) {
+        let sandbox = self.waiting.remove(at);
+        sandbox.reap();
+        match sandbox.record() {
+            // It would fail again: the next request tries, and is told.
+            Some(End::Failed(failure)) => {
+                say(format_args!("no sandbox waits: {failure}"));
+                self.refill_at = None;
+            }
+            Some(End::Exited(_) | End::Signalled(_) | End::Killed) | None => self.refill_later(),
+        }
+    }
+
+    /// Hands a request to a sandbox that waits, or to a fresh one.
+    ///
+    /// # Errors
+    /// The failed step.
+    pub fn run(&mut self, ask: Ask, descriptors: &[OwnedFd]) -> Result<(), Failure> {
+        let malformed = Failure::new(Step::Payload, libc::EINVAL);
+        let Ask::Run { action, payload_bytes, .. } = ask else { return Err(malformed) };
+        if payload_bytes as usize > PAYLOAD_BYTES {
+            return Err(malformed);
+        }
+        if self.running.iter().filter(|one| !one.is_told).count() >= SANDBOXES_MAX {
+            return Err(Failure::new(Step::TooMany, 0));
+        }
+        let sandbox = self.hand_over(ask, descriptors)?;
+        self.running.push(Running { action, sandbox, is_listened_to: true, failed: None, is_told: false });
+        self.refill_later();
+        Ok(())
+    }
+
+    fn hand_over(&mut self, ask: Ask, descriptors: &[OwnedFd]) -> Result<Sandbox, Failure> {
+        while !self.waiting.is_empty() {
+            let sandbox = self.waiting.remove(0);
+            match line::pass_on(&sandbox.line, ask, descriptors) {
+                Ok(()) => return Ok(sandbox),
+                // It has just died.
+                Err(_) => sandbox.reap(),
+            }
+        }
+        let sandbox = make(self.filter)?;
+        match line::pass_on(&sandbox.line, ask, descriptors) {
+            Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(sandbox),
+            Err(errno) => Err(Failure::new(Step::Payload, errno as i32)),
+        }
+    }
+
+    /// Kills the sandbox of that action, with everything in it.
+    pub fn kill(&self, action: u64) {
+        if let Some(one) = self.running.iter().find(|one| one.action == action && !one.is_told) {
+            // An error means that it has just ended, which poll says next.
+            let _ = sys::kill(one.sandbox.pidfd.as_fd());
+        }
+    }
+}
+
+impl Running {
+    /// What its process 1 says. That the command ended it says when nothing but itself is left, so that is answered at
+    /// once; a failed step is said by a process that is about to end.
+    fn hear(&mut self) -> Option<(u64, End)> {
+        self.is_listened_to = false;
+        match self.sandbox.record()? {
+            end @ (End::Exited(_) | End::Signalled(_)) => {
+                self.is_told = true;
+                Some((self.action, end))
+            }
+            failed @ (End::Failed(_) | End::Killed) => {
+                self.failed = Some(failed);
+                None
+            }
+        }
+    }
+
+    /// It is gone.
+    fn end(self) -> Option<(u64, End)> {
+        self.sandbox.reap();
+        if self.is_told {
+            return None;
+        }
+        let end = self.failed.or_else(|| self.sandbox.record()).unwrap_or(End::Killed);
+        Some((self.action, end))
+    }
+}
+
+impl Sandbox {
+    /// The next record that its process 1 has sent, if there is one.
+    fn record(&self) -> Option<End> {
+        let mut bytes = [0; END_BYTES + 1];
+        let length = recv(self.line.as_raw_fd(), &mut bytes, MsgFlags::MSG_DONTWAIT).ok()?;
+        End::from_bytes(bytes.get(..length)?)
+    }
+
+    fn reap(&self) {
+        match waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED) {
+            Ok(_) | Err(Errno::ECHILD) => {}
+            Err(errno) => say(format_args!("reaping a sandbox: {errno}")),
+        }
+    }
+}
+
+/// Starts the process 1 of a sandbox, which then makes the rest of it by itself.
+fn make(filter: &BpfProgram) -> Result<Sandbox, Failure> {
+    let (ours, theirs) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).at(Step::Pipe)?;
+    match sys::clone_into(NAMESPACES).at(Step::Namespaces)? {
+        (sys::Side::Child, _) => sandbox::init(&theirs, filter),
+        (sys::Side::Parent(_), Some(pidfd)) => Ok(Sandbox { pidfd, line: ours }),
+        (sys::Side::Parent(_), None) => Err(Failure::new(Step::Namespaces, libc::EBADF)),
+    }
+}
