@@ -22,6 +22,7 @@ mod setup;
 mod status;
 mod tool;
 mod turn;
+mod workspace;
 
 use std::process::ExitCode;
 

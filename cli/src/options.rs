@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{actions, ask, audit, chat, doctor, log, paths, setup, status, tool};
+use crate::{actions, ask, audit, chat, doctor, log, paths, setup, status, tool, workspace};
 
 /// Chela, a self-hosted assistant that can do no more than its job.
 ///
@@ -43,6 +43,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Kernel features, accounts, permissions, model, clock: what is wrong and the fix.
     Doctor,
+    /// Directories of a person's own, besides the workspace: add, list, remove.
+    Workspace(workspace::WorkspaceArgs),
     /// Make a root directory ready for chelad.
     Setup(setup::SetupArgs),
 }
@@ -61,6 +63,7 @@ impl Options {
             Command::Log(args) => log::run(root, json, args),
             Command::Audit(args) => audit::run(root, json, args),
             Command::Doctor => doctor::run(root, json),
+            Command::Workspace(args) => workspace::run(root, json, args),
             Command::Setup(args) => setup::run(root, json, args),
         }
     }

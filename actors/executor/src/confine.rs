@@ -6,6 +6,7 @@ use landlock::{
 };
 use nix::sys::resource::{Resource, setrlimit};
 
+use crate::directories;
 use crate::limits::{ADDRESS_SPACE_BYTES, DATA_BYTES, FILE_BYTES, OPEN_FILES, PROCESSES};
 use crate::stage::{DEVICES, SYSTEM};
 use crate::step::{At, Failure, Step};
@@ -56,6 +57,7 @@ fn ruleset() -> Result<RulesetCreated, landlock::RulesetError> {
     for name in SYSTEM {
         rules = allow(rules, &format!("/{name}"), read | AccessFs::Execute)?;
     }
+    rules = allow(rules, directories::INSIDE, read | AccessFs::Execute)?;
     rules = allow(rules, "/etc", read)?;
     rules = allow(rules, "/proc", read)?;
     for name in DEVICES {

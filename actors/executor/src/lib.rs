@@ -9,6 +9,7 @@ pub mod action;
 pub mod area;
 pub mod command;
 pub mod confine;
+pub mod directories;
 pub mod files;
 pub mod filter;
 pub mod hands;

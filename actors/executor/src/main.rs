@@ -1,7 +1,7 @@
 //! `chela-executor`: one principal's tool calls, each in a disposable sandbox.
 //!
 //! # Reads
-//! The principal's workspace and the store beside it. Its maker reads the system directories too.
+//! The principal's workspace and the store beside it; directories of theirs that root has added. Its maker reads the system directories too.
 //!
 //! # Writes
 //! Its log stream; the workspace, by whole transactions that the gate has decided on; the store of staged changes and of
@@ -28,7 +28,8 @@ fn main() -> ExitCode {
 fn begin() -> Result<(workspace::Area, OwnedFd), BeginError> {
     let principal = Path::new(area::PRINCIPAL);
     area::make(principal)?;
-    let maker = maker::start(&Plan::of_the_table())?;
+    let plan = Plan::of_the_table().map_err(BeginError::Directories)?;
+    let maker = maker::start(&plan)?;
     Ok((area::open(principal)?, maker))
 }
 
@@ -37,6 +38,8 @@ fn begin() -> Result<(workspace::Area, OwnedFd), BeginError> {
 enum BeginError {
     #[error("{0}")]
     Area(#[from] area::OpenError),
+    #[error("list the directories that were added: {0}")]
+    Directories(std::io::Error),
     #[error("{0}")]
     Maker(#[from] maker::MakerError),
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use kit::{Control, LinkError, LinkReader, LinkWriter, Sealed, StartError};
+use kit::{Control, ControlEvent, LinkError, LinkReader, LinkWriter, Sealed, StartError};
 use schema::edge::Frame;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
@@ -93,15 +93,29 @@ pub async fn serve(mut sealed: Sealed, (area, maker): (Area, OwnedFd)) -> Result
     }
 }
 
-/// Returns once the supervisor has asked to drain and nothing runs.
+/// Returns once the supervisor has asked to drain and nothing runs; or to reload, since what there is to read again was
+/// read by the launcher: the next executor has it.
 async fn drained(desk: &Desk) {
     let Some(mut control) = desk.control.clone() else {
         return std::future::pending().await;
     };
-    control.drained().await;
-    desk.draining.set(true);
-    while !desk.ledger.borrow().idle() {
-        desk.idle.notified().await;
+    let mut asked = false;
+    while !asked || !desk.ledger.borrow().idle() {
+        tokio::select! {
+            event = control.next() => match event {
+                ControlEvent::Drain { .. } => {
+                    desk.draining.set(true);
+                    asked = true;
+                }
+                ControlEvent::Reload => {
+                    // It does not end for want of progress.
+                    control.idle();
+                    asked = true;
+                }
+                ControlEvent::TreeDescribed { .. } | ControlEvent::Unavailable { .. } => {}
+            },
+            () = desk.idle.notified() => {}
+        }
     }
 }
 

@@ -12,10 +12,10 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::{chdir, getegid, geteuid, pivot_root};
 
-use crate::area;
 use crate::limits::ROOT_BYTES;
 use crate::step::{At, Failure, Step};
 use crate::sys;
+use crate::{area, directories};
 
 /// Where the pieces are.
 #[derive(Clone, Debug)]
@@ -24,12 +24,20 @@ pub struct Plan {
     pub at: PathBuf,
     /// The principal's workspace.
     pub workspace: PathBuf,
+    /// Further directories of the principal's own.
+    pub directories: Vec<PathBuf>,
 }
 
 impl Plan {
     /// The places that the launcher's table grants.
-    pub fn of_the_table() -> Plan {
-        Plan { at: PathBuf::from("/sandbox"), workspace: Path::new(area::PRINCIPAL).join("workspace") }
+    ///
+    /// # Errors
+    /// When the directories can't be listed.
+    pub fn of_the_table() -> std::io::Result<Plan> {
+        let mut directories = directories::given(Path::new(directories::READ_ONLY))?;
+        directories.extend(directories::given(Path::new(directories::READ_WRITE))?);
+        let workspace = Path::new(area::PRINCIPAL).join("workspace");
+        Ok(Plan { at: PathBuf::from("/sandbox"), workspace, directories })
     }
 }
 
@@ -73,6 +81,7 @@ pub fn enter(plan: &Plan) -> Result<(), Failure> {
     let source = format!("/proc/self/fd/{}", workspace.as_raw_fd());
     bind(Path::new(&source), &root.join("workspace")).at(Step::Workspace)?;
     drop(workspace);
+    plan.directories.iter().try_for_each(|source| directories::bind(source, root))?;
     become_root(root)
 }
 

@@ -58,9 +58,11 @@ pub enum Step {
     HandOut = 26,
     /// A sandbox's clocks.
     Clocks = 27,
+    /// A directory of the principal's own.
+    Directory = 28,
 }
 
-const ALL: [Step; 27] = [
+const ALL: [Step; 28] = [
     Step::MakerNamespaces,
     Step::MakerIdMaps,
     Step::Root,
@@ -88,6 +90,7 @@ const ALL: [Step; 27] = [
     Step::Layer,
     Step::HandOut,
     Step::Clocks,
+    Step::Directory,
 ];
 
 impl Step {
@@ -126,6 +129,7 @@ impl Step {
             Step::Layer => "put a layer over the workspace (an overlay in a user namespace)",
             Step::HandOut => "hand out what was changed",
             Step::Clocks => "set the sandbox's clocks (a time namespace)",
+            Step::Directory => "bind a directory that was added into the sandboxes' root",
         }
     }
 
@@ -155,6 +159,7 @@ impl Step {
                 "the kernel must mount overlays in user namespaces (Linux 5.11, CONFIG_OVERLAY_FS), over a filesystem \
                  that allows it; `chela doctor` says more"
             }
+            Step::Directory => "`chela workspace list` shows those that were added; take it away and add it again",
             Step::HandOut => "ask for less, or for something else",
             Step::Root | Step::Tmp => "check that memory is free, and that tmpfs may be mounted in user namespaces",
             Step::MakerSeal | Step::Filter => "the kernel needs seccomp filters (CONFIG_SECCOMP_FILTER)",

@@ -144,6 +144,13 @@ fn mounts(facts: &Facts, row: &Row, expected: &Expected, found: &mut Vec<String>
                 ));
             }
         }
+        match (granted.mapped, mount.options.iter().any(|o| o == "idmapped")) {
+            (true, false) => found.push(format!("{} is mounted without its owner mapped to the account", mount.point)),
+            (false, true) => {
+                found.push(format!("{} is mounted with owners mapped; the table says as they are", mount.point))
+            }
+            (true, true) | (false, false) => {}
+        }
         if let (Some(wanted), Some(is)) = (granted.identity, mount.identity)
             && wanted != is
         {

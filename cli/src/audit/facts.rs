@@ -198,6 +198,8 @@ pub struct ExpectedMount {
     pub options: &'static [&'static str],
     /// It may be missing.
     pub optional: bool,
+    /// Its files' owner must be mapped: an id-mapped mount, and no other is.
+    pub mapped: bool,
     /// What must be there, where it is a thing of the host.
     pub identity: Option<(u64, u64)>,
 }

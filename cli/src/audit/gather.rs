@@ -88,8 +88,18 @@ impl Host {
         let under = |path: &str| self.root.join(path);
         let mut mounts = BTreeMap::from([("/".to_string(), FLOOR)]);
         for grant in row.files {
-            if let Some(mount) = self.mount_of(grant, slot) {
-                mounts.insert(grant.inside.to_string(), mount);
+            match grant.source {
+                Source::Directories { parent, leaf } => {
+                    mounts.extend(self.directories(grant, &self.root.join(parent).join(slot.to_string()).join(leaf)));
+                }
+                Source::Host(_)
+                | Source::Root(_)
+                | Source::Slot { .. }
+                | Source::Libexec(_)
+                | Source::Proc
+                | Source::Tmpfs { .. } => {
+                    mounts.extend(self.mount_of(grant, slot).map(|mount| (grant.inside.to_string(), mount)));
+                }
             }
         }
         let filters_base = self.launcher.threads.iter().map(|thread| thread.seccomp_filters).max();
@@ -114,6 +124,24 @@ impl Host {
         }
     }
 
+    /// The directories that a registry has links to. Any of them may be missing: the launcher leaves out what is not as
+    /// it was added.
+    fn directories(&self, grant: &FileGrant, registry: &Path) -> Vec<(String, ExpectedMount)> {
+        let links = fs::read_dir(registry).into_iter().flatten().flatten();
+        let mount = |link: fs::DirEntry| {
+            let there = fs::metadata(link.path()).ok();
+            let name = link.file_name().to_string_lossy().into_owned();
+            let mount = ExpectedMount {
+                options: grant.access.mount_options(),
+                optional: true,
+                mapped: true,
+                identity: Some(there.map_or((0, 0), |there| (there.dev(), there.ino()))),
+            };
+            (format!("{}/{name}", grant.inside), mount)
+        };
+        links.map(mount).collect()
+    }
+
     /// `None` where the host has a link, which the launcher copies instead of mounting anything.
     fn mount_of(&self, grant: &FileGrant, slot: u32) -> Option<ExpectedMount> {
         let source = match grant.source {
@@ -121,7 +149,7 @@ impl Host {
             Source::Root(path) => Some(self.root.join(path)),
             Source::Slot { parent, leaf } => Some(self.root.join(parent).join(slot.to_string()).join(leaf)),
             Source::Libexec(path) => Some(self.libexec.join(path)),
-            Source::Proc | Source::Tmpfs { .. } => None,
+            Source::Proc | Source::Tmpfs { .. } | Source::Directories { .. } => None,
         };
         let is_host = matches!(grant.source, Source::Host(_));
         if let Some(source) = &source
@@ -132,8 +160,9 @@ impl Host {
         }
         let there = source.as_ref().and_then(|source| fs::metadata(source).ok());
         Some(ExpectedMount {
-            options: options_of(grant.access),
+            options: grant.access.mount_options(),
             optional: grant.optional,
+            mapped: false,
             identity: there.map(|there| (there.dev(), there.ino())),
         })
     }
@@ -141,17 +170,7 @@ impl Host {
 
 /// The root directory itself.
 const FLOOR: ExpectedMount =
-    ExpectedMount { options: &["ro", "nosuid", "nodev", "noexec"], optional: false, identity: None };
-
-fn options_of(access: Access) -> &'static [&'static str] {
-    match access {
-        Access::Read => &["ro", "nosuid", "nodev", "noexec"],
-        Access::ReadExecute => &["ro", "nosuid", "nodev"],
-        Access::ReadWrite => &["nosuid", "nodev", "noexec"],
-        Access::ReadWriteExecute => &["nosuid", "nodev"],
-        Access::Device => &["nosuid", "noexec"],
-    }
-}
+    ExpectedMount { options: Access::Read.mount_options(), optional: false, mapped: false, identity: None };
 
 fn is_directory_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink()) && path.is_dir()

@@ -55,6 +55,18 @@ struct Report {
     deviations: Vec<Deviation>,
 }
 
+/// The chelad of this root, if one runs.
+pub fn find_launcher(root: &Path) -> Result<u32, impl std::error::Error> {
+    tree::find_launcher(root)
+}
+
+/// Where the running instance of a role has something mounted.
+pub fn mounts_of(launcher: u32, role: Role, slot: u32) -> Vec<String> {
+    let tree = tree::look(launcher);
+    let pid = tree.kinds.iter().find(|(_, kind)| **kind == Kind::Role(role, slot)).map(|(pid, _)| *pid);
+    pid.map(|pid| proc::mounts(pid).into_iter().map(|mount| mount.point).collect()).unwrap_or_default()
+}
+
 /// Runs it. Exit status 0 when every process is what the table says, else 1.
 pub fn run(root: &Path, json: bool, args: &AuditArgs) -> ExitCode {
     match audit(root, args) {

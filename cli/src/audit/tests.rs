@@ -89,7 +89,8 @@ fn sound(role: Role) -> (Facts, Expected) {
         children: Vec::new(),
         pss_kib: None,
     };
-    let floor = ExpectedMount { options: &["ro", "nosuid", "nodev", "noexec"], optional: false, identity: None };
+    let floor =
+        ExpectedMount { options: &["ro", "nosuid", "nodev", "noexec"], optional: false, mapped: false, identity: None };
     let expected = Expected {
         ids: Some((UID, UID)),
         filters_base: 0,
@@ -176,6 +177,17 @@ fn an_extra_or_loose_mount_is_found() {
     found("another file or directory", |_, expected| {
         if let Some(floor) = expected.mounts.get_mut("/") {
             floor.identity = Some((1, 2));
+        }
+    });
+}
+
+#[test]
+fn a_directory_whose_owner_is_not_mapped_is_found_and_so_is_one_mapped_unasked() {
+    let mapped = "idmapped".to_string();
+    found("with owners mapped; the table says as they are", |facts, _| facts.mounts[0].options.push(mapped));
+    found("without its owner mapped", |_, expected| {
+        if let Some(floor) = expected.mounts.get_mut("/") {
+            floor.mapped = true;
         }
     });
 }

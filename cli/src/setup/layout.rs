@@ -114,6 +114,8 @@ struct GateFile {
 #[derive(Deserialize)]
 struct Owner {
     uid: u32,
+    #[serde(default)]
+    name: String,
 }
 
 /// Writes the configuration files that are missing. The owner's user id as it stands there in the end.
@@ -142,8 +144,17 @@ pub fn write_configuration(
 
 /// The owner that a root's `gate.toml` names.
 pub fn owner_of(gate: &Path) -> Result<u32, SetupError> {
+    read_gate(gate).map(|file| file.owner.uid)
+}
+
+/// What it calls them.
+pub fn owner_name_of(gate: &Path) -> Result<String, SetupError> {
+    read_gate(gate).map(|file| file.owner.name)
+}
+
+fn read_gate(gate: &Path) -> Result<GateFile, SetupError> {
     let text = fs::read_to_string(gate).map_err(|e| SetupError::io("reading", gate, e))?;
-    toml::from_str::<GateFile>(&text).map(|file| file.owner.uid).map_err(|e| SetupError::Malformed {
+    toml::from_str(&text).map_err(|e| SetupError::Malformed {
         file: gate.to_path_buf(),
         problem: format!("{}: mend it, or delete it and run chela setup again", e.message()),
     })

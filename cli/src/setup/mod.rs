@@ -20,9 +20,9 @@ use serde::Serialize;
 
 pub use errors::SetupError;
 pub use ids::{RANGE_HOLDER, reserved_range};
-pub use layout::owner_of;
+pub use layout::{owner_name_of, owner_of};
 pub use model::{DEFAULT_MODEL, check as check_model};
-pub use registry::{REGISTRY, block_of, read_uids};
+pub use registry::{REGISTRY, block_of, read_uids, roots};
 
 /// Options of `chela setup`.
 #[derive(clap::Args, Debug)]

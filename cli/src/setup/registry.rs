@@ -173,16 +173,12 @@ pub fn read_uids(root: &Path) -> Result<Option<IdBlock>, SetupError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(SetupError::io("reading", &file, e)),
     };
-    let mut numbers = text.split_whitespace().map(str::parse);
-    match (numbers.next(), numbers.next(), numbers.next()) {
-        (Some(Ok(base)), Some(Ok(count)), None) => Ok(Some(IdBlock { base, count })),
-        _ => Err(SetupError::Malformed {
-            problem: format!(
-                "{text:?} is not BASE COUNT: delete it and run chela setup again, which writes what {REGISTRY} says"
-            ),
-            file,
-        }),
-    }
+    IdBlock::parse(&text).map(Some).ok_or_else(|| SetupError::Malformed {
+        problem: format!(
+            "{text:?} is not BASE COUNT: delete it and run chela setup again, which writes what {REGISTRY} says"
+        ),
+        file,
+    })
 }
 
 /// The roots that are set up.
@@ -197,6 +193,11 @@ pub fn read() -> Result<Vec<Entry>, SetupError> {
         file: file.to_path_buf(),
         problem: format!("{problem}: mend or remove that line"),
     })
+}
+
+/// Every root that is set up.
+pub fn roots() -> Result<Vec<PathBuf>, SetupError> {
+    Ok(read()?.into_iter().map(|entry| entry.root).collect())
 }
 
 fn lock() -> Result<Flock<File>, SetupError> {

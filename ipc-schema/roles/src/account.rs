@@ -12,6 +12,37 @@ pub struct IdBlock {
     pub count: u32,
 }
 
+impl IdBlock {
+    /// The block that a root's `etc/uids` names: two numbers, `BASE COUNT`.
+    pub fn parse(text: &str) -> Option<IdBlock> {
+        let (base, count) = text.trim_end_matches('\n').split_once(' ')?;
+        let block = IdBlock { base: base.parse().ok()?, count: count.parse().ok()? };
+        let sound = block.base >= 1000 && (1..=UID_BLOCK_IDS).contains(&block.count);
+        (sound && block.base.checked_add(block.count).is_some()).then_some(block)
+    }
+
+    /// Whether `id` is one of it.
+    pub const fn contains(self, id: u32) -> bool {
+        id >= self.base && id - self.base < self.count
+    }
+}
+
+/// A user and its group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ids {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+/// The account of that name in the text of /etc/passwd.
+pub fn find_account(passwd: &str, name: &str) -> Option<Ids> {
+    let line = passwd.lines().find(|l| l.split(':').next() == Some(name))?;
+    let mut fields = line.split(':').skip(2);
+    Some(Ids { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+}
+
 /// An account, resolved as far as the table alone can.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Resolved {

@@ -1,5 +1,6 @@
 //! The vocabulary of the table. Every grant carries `why`; what a row does not list, the role does not have.
 
+pub use crate::files::{Access, FileGrant, Source, Until};
 pub use crate::syscall::{ArgRule, ArgTest, SyscallAnswer, SyscallGrant, Width};
 
 /// One kind of process. The number is its name on every wire and never changes its meaning.
@@ -239,6 +240,17 @@ impl Namespace {
     pub const ALL: [Namespace; 5] =
         [Namespace::Ipc, Namespace::Mount, Namespace::Network, Namespace::Pid, Namespace::Uts];
 
+    /// Its flag for unshare(2).
+    pub const fn clone_flag(self) -> i32 {
+        match self {
+            Namespace::Mount => 0x0002_0000,
+            Namespace::Pid => 0x2000_0000,
+            Namespace::Network => 0x4000_0000,
+            Namespace::Ipc => 0x0800_0000,
+            Namespace::Uts => 0x0400_0000,
+        }
+    }
+
     /// Name of its link in `/proc/PID/ns`.
     pub const fn proc_name(self) -> &'static str {
         match self {
@@ -249,74 +261,6 @@ impl Namespace {
             Namespace::Uts => "uts",
         }
     }
-}
-
-/// One file or directory in a role's root.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FileGrant {
-    /// What it is on the host.
-    pub source: Source,
-    /// Absolute path in the role's root.
-    pub inside: &'static str,
-    /// What may be done with it.
-    pub access: Access,
-    /// For how long: Landlock closes what is `Start` at the seal.
-    pub until: Until,
-    /// Whether the role starts without it when the host has none.
-    pub optional: bool,
-    /// Why.
-    pub why: &'static str,
-}
-
-/// Where a granted file comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Source {
-    /// An absolute path of the host; where that is a link to a directory, the same link is made inside; a link to a file
-    /// is followed.
-    Host(&'static str),
-    /// A path below the root DIR, owned by root, for example `etc/gate`.
-    Root(&'static str),
-    /// `DIR/{parent}/{slot}/{leaf}`, made by the launcher at the first start, mode 0700, owned by the slot's account.
-    /// An empty leaf is `DIR/{parent}/{slot}` itself.
-    Slot {
-        /// Directory below DIR, for example `var/principals`.
-        parent: &'static str,
-        /// Directory below the slot's, for example `workspace`.
-        leaf: &'static str,
-    },
-    /// A path below the directory that holds the role programs.
-    Libexec(&'static str),
-    /// A fresh proc filesystem of the role's own process-id namespace.
-    Proc,
-    /// A fresh, empty tmpfs.
-    Tmpfs {
-        /// Its size limit in bytes.
-        size_bytes: u64,
-    },
-}
-
-/// What may be done with a granted file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
-    /// Read files, list directories. Mounted read-only, nosuid, nodev, noexec.
-    Read,
-    /// As `Read`, and run programs in it. Mounted read-only, nosuid, nodev.
-    ReadExecute,
-    /// Everything below it but device nodes and set-user-id programs. Mounted nosuid, nodev, noexec.
-    ReadWrite,
-    /// As `ReadWrite`, and run programs in it.
-    ReadWriteExecute,
-    /// One of the harmless device nodes: read and write it, nothing else. Mounted nosuid, noexec.
-    Device,
-}
-
-/// For how long a file grant holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Until {
-    /// Until the role seals itself: used at its start only.
-    Sealed,
-    /// For the whole life of the process.
-    Exit,
 }
 
 /// A descriptor that a role starts with or receives on its launcher line.

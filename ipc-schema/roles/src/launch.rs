@@ -11,6 +11,8 @@ pub const REQUEST_BYTES: usize = 16;
 pub const REPORT_BYTES: usize = 40;
 /// Bytes of an [`EdgeGiven`].
 pub const EDGE_GIVEN_BYTES: usize = 24;
+/// Bytes of a [`Failed`].
+pub const FAILED_BYTES: usize = 5;
 /// What a role writes on its line once it has sealed itself: one byte.
 pub const SEALED: u8 = b'S';
 
@@ -162,6 +164,28 @@ impl Refusal {
 pub struct EdgeGiven {
     /// The role at the other end (gate), or the receiver itself (any other role).
     pub who: Instance,
+}
+
+/// What a child tells the launcher, whose copy it is, when it can't become its role.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Failed {
+    /// Which act of its start.
+    pub act: u8,
+    /// The error number.
+    pub errno: i32,
+}
+
+impl Failed {
+    /// The record.
+    pub fn to_bytes(self) -> [u8; FAILED_BYTES] {
+        let [a, b, c, d] = self.errno.to_le_bytes();
+        [self.act, a, b, c, d]
+    }
+
+    /// What is in a record.
+    pub fn from_bytes([act, a, b, c, d]: [u8; FAILED_BYTES]) -> Failed {
+        Failed { act, errno: i32::from_le_bytes([a, b, c, d]) }
+    }
 }
 
 fn put<const N: usize>(bytes: &mut [u8; N], at: usize, value: &[u8]) {

@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod fd;
+pub mod files;
 pub mod grant;
 pub mod invariants;
 pub mod launch;

@@ -29,6 +29,18 @@ pub const MAKER_FILTERS: u32 = 1;
 /// Of a sandbox: the maker's, and what it gives up on top; a command may add filters of its own.
 pub const SANDBOX_FILTERS_MIN: u32 = MAKER_FILTERS + 1;
 
+/// Lines that `/proc/PID/status` has of each thread of a sealed process, beside those of its ids.
+pub const STATUS_LINES: [&str; 8] = [
+    "Seccomp:\t2",
+    "NoNewPrivs:\t1",
+    "CapInh:\t0000000000000000",
+    "CapPrm:\t0000000000000000",
+    "CapEff:\t0000000000000000",
+    "CapBnd:\t0000000000000000",
+    "CapAmb:\t0000000000000000",
+    "Groups:",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

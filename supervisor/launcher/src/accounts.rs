@@ -5,19 +5,12 @@
 
 use std::{collections::BTreeMap, fs};
 
-use roles::account::{IdBlock, Resolved, account_of};
-use roles::{Role, grant::Account, limits::UID_BLOCK_IDS};
+use roles::account::{IdBlock, Ids, Resolved, account_of, find_account};
+use roles::{Role, grant::Account};
 
 use crate::errors::{Context, Failure, failure};
 
 const WAY_OUT: &str = "run `./x setup` in a clone, or `chela setup`";
-
-/// A user and its group.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ids {
-    pub uid: u32,
-    pub gid: u32,
-}
 
 /// All accounts of this root.
 pub struct Accounts {
@@ -29,7 +22,7 @@ impl Accounts {
     /// Reads them; the current directory is the root.
     pub fn load() -> Result<Accounts, Failure> {
         let text = fs::read_to_string("etc/uids").step("read", "etc/uids");
-        let block = parse_block(&text.map_err(|f| f.or(WAY_OUT))?)
+        let block = IdBlock::parse(&text.map_err(|f| f.or(WAY_OUT))?)
             .ok_or_else(|| failure("read", "etc/uids", "not `BASE COUNT`").or(WAY_OUT))?;
         let passwd = fs::read("/etc/passwd").step("read", "/etc/passwd")?;
         let passwd = String::from_utf8_lossy(&passwd);
@@ -39,7 +32,7 @@ impl Accounts {
                 let missing = || failure("find the account", name, "there is none").or(WAY_OUT);
                 let ids = find_account(&passwd, name).ok_or_else(missing)?;
                 let shared = named.values().any(|other: &Ids| other.uid == ids.uid);
-                if ids.uid == 0 || ids.gid == 0 || shared || in_block(block, ids.uid) {
+                if ids.uid == 0 || ids.gid == 0 || shared || block.contains(ids.uid) {
                     let wrong = "it must have a user id of its own, other than root's";
                     return Err(failure("check the account", name, wrong).or(WAY_OUT));
                 }
@@ -57,23 +50,6 @@ impl Accounts {
             Resolved::Id(id) => Some(Ids { uid: id, gid: id }),
         }
     }
-}
-
-fn in_block(block: IdBlock, uid: u32) -> bool {
-    uid >= block.base && uid - block.base < block.count
-}
-
-fn parse_block(text: &str) -> Option<IdBlock> {
-    let (base, count) = text.trim_end_matches('\n').split_once(' ')?;
-    let block = IdBlock { base: base.parse().ok()?, count: count.parse().ok()? };
-    let sound = block.base >= 1000 && (1..=UID_BLOCK_IDS).contains(&block.count);
-    (sound && block.base.checked_add(block.count).is_some()).then_some(block)
-}
-
-fn find_account(passwd: &str, name: &str) -> Option<Ids> {
-    let line = passwd.lines().find(|l| l.split(':').next() == Some(name))?;
-    let mut fields = line.split(':').skip(2);
-    Some(Ids { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
 }
 
 #[path = "../tests/unit/accounts.rs"]

@@ -12,24 +12,18 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, pivot_root, sethostname};
 use roles::grant::{Access, FileGrant, Namespace, Row, Source};
+use roles::{account::Ids, limits::CAGE_OPTIONS};
 
-use crate::{accounts::Ids, limits::CAGE_OPTIONS};
+use crate::directories;
 
 /// Any directory of the root that no grant is in: in this namespace the new root covers it.
-const NEW_ROOT: &str = "run";
+pub const NEW_ROOT: &str = "run";
 
 /// Every namespace of the row but the process ids', which the clone made.
 pub fn leave_namespaces(row: &Row) -> Result<()> {
-    let mut flags = CloneFlags::empty();
-    for namespace in row.namespaces {
-        flags |= match namespace {
-            Namespace::Mount => CloneFlags::CLONE_NEWNS,
-            Namespace::Pid => CloneFlags::empty(),
-            Namespace::Network => CloneFlags::CLONE_NEWNET,
-            Namespace::Ipc => CloneFlags::CLONE_NEWIPC,
-            Namespace::Uts => CloneFlags::CLONE_NEWUTS,
-        };
-    }
+    // The clone has made the process ids'.
+    let own = row.namespaces.iter().filter(|namespace| **namespace != Namespace::Pid);
+    let flags = CloneFlags::from_bits_truncate(own.fold(0, |flags, namespace| flags | namespace.clone_flag()));
     unshare(flags)?;
     Ok(sethostname(row.name)?)
 }
@@ -53,6 +47,10 @@ pub fn place(grant: &FileGrant, slot: u32, ids: Ids, libexec: &Path) -> Result<(
         Source::Host(path) | Source::Root(path) => bind(Path::new(path), inside, flags, grant.optional),
         Source::Libexec(path) => bind(&libexec.join(path), inside, flags, grant.optional),
         Source::Slot { parent, leaf } => bind(&slot_directory(parent, slot, leaf, ids)?, inside, flags, false),
+        Source::Directories { parent, leaf } => {
+            let registry = Path::new(parent).join(slot.to_string()).join(leaf);
+            directories::place(&registry, inside, ids, grant.access)
+        }
         Source::Proc => mount_new("proc", inside, flags, None),
         Source::Tmpfs { size_bytes } => {
             let Ids { uid, gid } = ids;
@@ -102,14 +100,7 @@ pub fn enter() -> Result<()> {
 }
 
 fn flags_of(access: Access) -> MsFlags {
-    let no_suid_or_dev = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    match access {
-        Access::Read => no_suid_or_dev | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY,
-        Access::ReadExecute => no_suid_or_dev | MsFlags::MS_RDONLY,
-        Access::ReadWrite => no_suid_or_dev | MsFlags::MS_NOEXEC,
-        Access::ReadWriteExecute => no_suid_or_dev,
-        Access::Device => MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
-    }
+    MsFlags::from_bits_truncate(access.mount_flags())
 }
 
 /// `parent/slot/leaf`, made at the first start. One that is another's is refused: to hand it over would hand over files.
@@ -133,9 +124,10 @@ fn slot_directory(parent: &str, slot: u32, leaf: &str, ids: Ids) -> Result<PathB
     Ok(path)
 }
 
-/// Makes a directory, unless it is there.
+/// Makes a directory of this mode, unless it is there.
 pub fn make_directory(path: &Path, mode: u32) -> Result<()> {
-    match DirBuilder::new().mode(mode).create(path) {
+    match fs::create_dir(path) {
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode)),
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
         made => made,
     }

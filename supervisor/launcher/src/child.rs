@@ -9,8 +9,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roles::launch::{Instance, Refusal};
 
-use crate::limits::{CLOSED_GRACE, SEAL_GRACE};
-use crate::{accounts::Ids, errors::say, line::Line};
+use crate::{errors::say, line::Line};
+use roles::{
+    account::Ids,
+    limits::{CLOSED_GRACE, SEAL_GRACE},
+};
 
 /// Where an instance is in its life.
 pub enum Stage {

@@ -13,9 +13,9 @@ use roles::{Role, launch, limits::SHUTDOWN_DEADLINE_MS};
 
 use crate::child::{Child, Stage};
 use crate::errors::{Context, Failure, say};
-use crate::limits::{LOOK_EVERY_MS, PACKET_BYTES, PACKETS_PER_TURN_MAX};
 use crate::slots::{Backoff, Slots};
 use crate::{cgroup::Groups, line::Received, notify::Manager, paths::Host};
+use roles::limits::{LOOK_EVERY_MS, PACKET_BYTES, PACKETS_PER_TURN_MAX};
 
 /// What the supervisor is doing, seen from here.
 pub enum Supervisor {

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, io::IoSlice};
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, recv, sendmsg, socketpair};
 use nix::{Result, errno::Errno};
 
-use crate::limits::{OUTBOX_PACKETS_MAX, PACKET_BYTES};
+use roles::limits::{OUTBOX_PACKETS_MAX, PACKET_BYTES};
 
 /// A close-on-exec pair of connected Unix sockets.
 pub fn pair(kind: SockType) -> Result<(OwnedFd, OwnedFd)> {

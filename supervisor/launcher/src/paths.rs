@@ -1,18 +1,18 @@
 //! What the launcher opens at its start: the root directory, its lock, the role programs, the listener, the audit log.
 //! The root becomes the current directory, so that nobody who renames a directory above it can swap it for another.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::{os::fd::OwnedFd, os::unix::net::UnixListener};
 
 use nix::fcntl::{Flock, FlockArg, OFlag, open};
 use nix::{errno::Errno, sys::stat::Mode};
-use roles::{Role, grant::Source, launch::Instance};
+use roles::{Role, grant::Source, launch::Instance, limits::LOG_KEPT_BYTES};
 
 use crate::errors::{Context, Failure, failure};
-use crate::{accounts::Accounts, limits::LOG_KEPT_BYTES, options::Options};
+use crate::{accounts::Accounts, cage::make_directory, options::Options};
 
 const LOCK: &str = "run/chelad.lock";
 const LISTENER: &str = "run/chela.sock";
@@ -81,22 +81,18 @@ fn enter_root(root: &Path) -> Result<(), Failure> {
 }
 
 /// Refuses what others could change: the launcher acts on it as root.
-fn owned_by_root(path: &str) -> Result<(), Failure> {
-    let found = fs::metadata(path).step("look at", path).map_err(|f| f.or(SETUP))?;
+pub fn owned_by_root(path: impl AsRef<Path>) -> Result<(), Failure> {
+    let (path, shown) = (path.as_ref(), path.as_ref().display());
+    let found = fs::metadata(path).step("look at", shown).map_err(|f| f.or(SETUP))?;
     if found.uid() == 0 && found.mode() & 0o022 == 0 {
         return Ok(());
     }
-    let wrong = failure("look at", path, "others than root can change it");
+    let wrong = failure("look at", path.display(), "others than root can change it");
     Err(wrong.or("give it to root (`chown root`, `chmod go-w`)"))
 }
 
 fn directory(path: &str, mode: u32) -> Result<(), Failure> {
-    match DirBuilder::new().mode(mode).create(path) {
-        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(e),
-    }
-    .step("make the directory", path)?;
+    make_directory(path.as_ref(), mode).step("make the directory", path)?;
     owned_by_root(path)
 }
 

@@ -5,14 +5,14 @@ use std::{io, os::fd::OwnedFd};
 
 use nix::sys::signal::{Signal as UnixSignal, kill};
 use nix::{errno::Errno, sys::socket::SockType, unistd::read};
-use roles::launch::{Instance, Refusal, Report, Request, Signal};
+use roles::launch::{FAILED_BYTES, Failed, Instance, Refusal, Report, Request, Signal};
 use roles::{Role, grant::Account};
 
 use crate::child::{Child, Stage};
 use crate::errors::{Failure, errno_of, failure, say};
 use crate::launcher::{Launcher, Supervisor};
 use crate::line::{Line, pair};
-use crate::spawn::{Failed, Plan, STATUS_BYTES, spawn};
+use crate::spawn::{Plan, describe, refusal, spawn};
 use crate::{paths, sys};
 
 impl Launcher {
@@ -110,7 +110,7 @@ impl Launcher {
     pub fn read_status(&mut self, number: u64) {
         let Some(child) = self.children.get_mut(&number) else { return };
         let Stage::Starting(status) = &child.stage else { return };
-        let mut record = [0; STATUS_BYTES];
+        let mut record = [0; FAILED_BYTES];
         match read(status, &mut record) {
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             Ok(0) => {
@@ -122,9 +122,9 @@ impl Launcher {
             }
             Ok(_) | Err(_) => {
                 let (failed, row) = (Failed::from_bytes(record), child.who.role.row());
-                say(format_args!("start {}: {}", child.name(), failed.describe(row)));
-                let (refusal, errno) = failed.refusal(row);
-                child.stage = Stage::Failed(refusal, errno);
+                say(format_args!("start {}: {}", child.name(), describe(failed, row)));
+                let (reason, errno) = refusal(failed, row);
+                child.stage = Stage::Failed(reason, errno);
             }
         }
     }

@@ -4,8 +4,7 @@ use std::{fs, path::Path};
 
 use nix::unistd::Pid;
 use roles::grant::{Processes, Role};
-
-use crate::accounts::Ids;
+use roles::{account::Ids, seal::STATUS_LINES};
 
 /// Checks every thread; the error says what is not as it must be.
 pub fn look(pid: Pid, role: Role, ids: Ids) -> Result<(), String> {
@@ -32,21 +31,9 @@ fn read(path: &Path) -> Result<String, String> {
 
 /// The first line that the status of a sealed thread has and this one has not.
 fn first_missing(status: &str, Ids { uid, gid }: Ids) -> Option<String> {
-    let none = "0000000000000000";
-    let expected = [
-        "Seccomp:\t2".to_owned(),
-        "NoNewPrivs:\t1".to_owned(),
-        format!("CapInh:\t{none}"),
-        format!("CapPrm:\t{none}"),
-        format!("CapEff:\t{none}"),
-        format!("CapBnd:\t{none}"),
-        format!("CapAmb:\t{none}"),
-        format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}"),
-        format!("Gid:\t{gid}\t{gid}\t{gid}\t{gid}"),
-        "Groups:".to_owned(),
-    ];
+    let ids = [("Uid", uid), ("Gid", gid)].map(|(name, id)| format!("{name}:\t{id}\t{id}\t{id}\t{id}"));
     let has = |wanted: &String| status.lines().any(|line| line.trim_end() == wanted);
-    expected.into_iter().find(|wanted| !has(wanted))
+    STATUS_LINES.map(str::to_owned).into_iter().chain(ids).find(|wanted| !has(wanted))
 }
 
 #[path = "../tests/unit/sealed.rs"]

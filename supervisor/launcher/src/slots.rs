@@ -6,7 +6,7 @@ use roles::Role;
 use roles::launch::{Instance, Refusal};
 use roles::limits::{INSTANCES_MAX, START_WINDOW_MS, STARTS_PER_WINDOW_MAX};
 
-use crate::limits::{RESTART_CLEARS_AFTER_MS, RESTART_DELAY_MAX_MS, RESTART_DELAY_MS};
+use roles::limits::{RESTART_CLEARS_AFTER_MS, restart_delay_ms};
 
 /// The slots in use.
 #[derive(Default)]
@@ -73,10 +73,7 @@ impl Backoff {
             self.deaths = 0;
         }
         self.deaths = self.deaths.saturating_add(1);
-        match self.deaths {
-            1 => 0,
-            deaths => (RESTART_DELAY_MS << (deaths - 2).min(16)).min(RESTART_DELAY_MAX_MS),
-        }
+        restart_delay_ms(self.deaths)
     }
 }
 

@@ -10,17 +10,14 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Gid, Pid, Uid, execveat, pipe2, setgroups, setresgid, setresuid, setsid, write};
 use nix::{errno::Errno, sys::prctl};
 use roles::grant::{DescriptorKind, FileGrant, Limits};
-use roles::launch::{Instance, Refusal};
-use roles::{Row, fd};
+use roles::launch::{Failed, Instance, Refusal};
+use roles::{Row, account::Ids, fd};
 
-use crate::{accounts::Ids, cage, errors::errno_of, paths::Host, sanitize::FIRST_OWN_FD, sys};
+use crate::{cage, errors::errno_of, paths::Host, sanitize::FIRST_OWN_FD, sys};
 
 /// Numbers of the descriptors that a child needs until it becomes its program, among the reserved ones.
 const STATUS: i32 = 7;
 const PROGRAM: i32 = 8;
-
-/// Bytes that a child writes about what failed.
-pub const STATUS_BYTES: usize = 5;
 
 /// All that a child needs to become its role.
 pub struct Plan<'a> {
@@ -63,40 +60,21 @@ fn acts(row: &'static Row) -> impl Iterator<Item = Act> {
     AS_ROOT.into_iter().chain(row.files.iter().map(Act::Place)).chain(TO_THE_ROLE)
 }
 
-/// Which act failed, and how.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Failed {
-    act: u8,
-    errno: i32,
+/// What the supervisor is told.
+pub fn refusal(failed: Failed, row: &'static Row) -> (Refusal, i32) {
+    match acts(row).nth(usize::from(failed.act)) {
+        Some(Act::Place(_)) if failed.errno == libc::ENOENT => (Refusal::FileMissing, failed.errno),
+        Some(Act::Place(_) | Act::Step(..)) | None => (Refusal::Failed, failed.errno),
+    }
 }
 
-impl Failed {
-    fn to_bytes(self) -> [u8; STATUS_BYTES] {
-        let [a, b, c, d] = self.errno.to_le_bytes();
-        [self.act, a, b, c, d]
-    }
-
-    /// What a child wrote.
-    pub fn from_bytes([act, a, b, c, d]: [u8; STATUS_BYTES]) -> Failed {
-        Failed { act, errno: i32::from_le_bytes([a, b, c, d]) }
-    }
-
-    /// What the supervisor is told.
-    pub fn refusal(self, row: &'static Row) -> (Refusal, i32) {
-        match acts(row).nth(usize::from(self.act)) {
-            Some(Act::Place(_)) if self.errno == libc::ENOENT => (Refusal::FileMissing, self.errno),
-            Some(Act::Place(_) | Act::Step(..)) | None => (Refusal::Failed, self.errno),
-        }
-    }
-
-    /// Step, object and cause, for the log.
-    pub fn describe(self, row: &'static Row) -> String {
-        let cause = Errno::from_raw(self.errno).desc();
-        match acts(row).nth(usize::from(self.act)) {
-            Some(Act::Step(words, _)) => format!("{words}: {}: {cause}", row.binary),
-            Some(Act::Place(grant)) => format!("put in place: {:?} as {}: {cause}", grant.source, grant.inside),
-            None => format!("unknown step: {}: {cause}", row.binary),
-        }
+/// Step, object and cause, for the log.
+pub fn describe(failed: Failed, row: &'static Row) -> String {
+    let cause = Errno::from_raw(failed.errno).desc();
+    match acts(row).nth(usize::from(failed.act)) {
+        Some(Act::Step(words, _)) => format!("{words}: {}: {cause}", row.binary),
+        Some(Act::Place(grant)) => format!("put in place: {:?} as {}: {cause}", grant.source, grant.inside),
+        None => format!("unknown step: {}: {cause}", row.binary),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The system calls that nix has no safe function for. Every unsafe block of the launcher is here.
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::fs::File;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use libc::{c_int, c_long};
-use nix::{Result, errno::Errno, unistd::Pid};
+use nix::{NixPath, Result, errno::Errno, unistd::Pid};
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +111,29 @@ pub fn reap() -> Option<Ended> {
         cpu_ms: u32::try_from(ms(usage.ru_utime) + ms(usage.ru_stime)).unwrap_or(u32::MAX),
         rss_max_kib: u32::try_from(usage.ru_maxrss).unwrap_or(u32::MAX),
     })
+}
+
+/// Mounts a directory once more, with these flags, and with the ids of its files as `map` (a user namespace) has them.
+pub fn mount_mapped(directory: &File, at: &Path, flags: u64, map: &File) -> Result<()> {
+    let (empty, here) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+    let open = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | here as u32;
+    // SAFETY: the name is empty and ends with a zero.
+    let copy = unsafe { libc::syscall(libc::SYS_open_tree, directory.as_raw_fd(), empty, open) };
+    // SAFETY: the kernel has just made this descriptor, and nobody else has it.
+    let copy = unsafe { OwnedFd::from_raw_fd(Errno::result(copy)? as RawFd) };
+    let (tree, whole) = (copy.as_raw_fd(), libc::MOVE_MOUNT_F_EMPTY_PATH);
+    let (attr_set, userns_fd) = (flags | libc::MOUNT_ATTR_IDMAP, map.as_raw_fd() as u64);
+    // Read-only as the grant says, not as the service manager has made everything for chelad.
+    let attr_clr = libc::MOUNT_ATTR_RDONLY & !flags;
+    let attr = libc::mount_attr { attr_set, attr_clr, propagation: libc::MS_PRIVATE, userns_fd };
+    // SAFETY: the structure lives for the call and has the size that is passed.
+    let set = unsafe { libc::syscall(libc::SYS_mount_setattr, tree, empty, here, &attr, size_of_val(&attr)) };
+    Errno::result(set)?;
+    // SAFETY: both names end with a zero and live for the call.
+    let mounted = at.with_nix_path(|at| unsafe {
+        libc::syscall(libc::SYS_move_mount, tree, empty, libc::AT_FDCWD, at.as_ptr(), whole)
+    })?;
+    Errno::result(mounted).map(drop)
 }
 
 /// Ends a child that could not become its role, without running anything else.

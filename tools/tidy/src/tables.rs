@@ -171,6 +171,7 @@ fn words(file: &FileGrant) -> String {
         Source::Root(path) => format!("DIR/{path}"),
         Source::Slot { parent, leaf: "" } => format!("DIR/{parent}/SLOT"),
         Source::Slot { parent, leaf } => format!("DIR/{parent}/SLOT/{leaf}"),
+        Source::Directories { parent, leaf } => format!("what the links in DIR/{parent}/SLOT/{leaf} lead to"),
         Source::Libexec(path) => format!("the programs' {path}"),
         Source::Proc => "a /proc of its own".to_string(),
         Source::Tmpfs { size_bytes } => format!("an empty tmpfs of {} KiB", size_bytes >> 10),

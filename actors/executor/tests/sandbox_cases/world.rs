@@ -49,6 +49,7 @@ impl World {
         let plan = Plan {
             at: PathBuf::from("/mnt"),
             workspace: std::env::var_os("CHELA_TEST_WORKSPACE").map_or(workspace.clone(), PathBuf::from),
+            directories: Vec::new(),
         };
         let line = maker::start(&plan).map_err(|error| error.to_string())?;
         area::make(&home).map_err(|error| error.to_string())?;

@@ -52,6 +52,8 @@ const TRANSACTIONS: &[SyscallGrant] = &[
     any("geteuid", "files of another owner are none that it made"),
 ];
 
+/// Where root's links to them are.
+const DIRECTORIES: &str = "etc/directories";
 const SYSTEM: &str = "programs and libraries of the sandboxes, read-only";
 const DEVICE: &str = "one of the six harmless device nodes, bound into the sandboxes";
 
@@ -133,6 +135,22 @@ pub const ROW: Row = Row {
             until: Until::Exit,
             optional: false,
             why: "the principal's workspace, and beside it the store of staged changes and of what undoes them",
+        },
+        FileGrant {
+            source: Source::Directories { parent: DIRECTORIES, leaf: "read-only" },
+            inside: "/directories/read-only",
+            access: Access::ReadExecute,
+            until: Until::Sealed,
+            optional: false,
+            why: "directories of the principal's own that root has added for the sandboxes to read",
+        },
+        FileGrant {
+            source: Source::Directories { parent: DIRECTORIES, leaf: "read-write" },
+            inside: "/directories/read-write",
+            access: Access::ReadWriteExecute,
+            until: Until::Exit,
+            optional: false,
+            why: "the same, to be changed: by transactions, as the workspace is; what is written is the owner's",
         },
     ],
     descriptors: LINE_AND_CONTROL,

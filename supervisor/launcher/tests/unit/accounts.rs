@@ -4,14 +4,14 @@ use super::*;
 
 #[test]
 fn a_block_is_two_numbers() {
-    let block = parse_block("1879048192 4096\n");
+    let block = IdBlock::parse("1879048192 4096\n");
     assert_eq!(block.map(|b| (b.base, b.count)), Some((1879048192, 4096)));
 }
 
 #[test]
 fn a_block_that_reaches_system_accounts_or_is_no_block_is_refused() {
     for text in ["", "5", "0 4096", "999 1", "1000 0", "1000 4097", "4294967295 2", "1 2 3", "-1 5", "1000  5"] {
-        assert_eq!(parse_block(text), None, "{text:?}");
+        assert_eq!(IdBlock::parse(text), None, "{text:?}");
     }
 }
 

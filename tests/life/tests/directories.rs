@@ -1,0 +1,243 @@
+//! Directories of a person's own, through every real process: added by root, seen in sandboxes, their files still theirs.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use harness::{Chelad, Home, wait_for};
+use roles::Role;
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A person, and somebody else. Nothing runs as either.
+const ANN: u32 = 1_987_000_001;
+const BOB: u32 = 1_987_000_002;
+
+struct Scene {
+    chelad: Chelad,
+    home: Home,
+}
+
+impl Scene {
+    fn start(name: &str) -> Scene {
+        let home = Home::new(name).unwrap();
+        home.script_model().unwrap();
+        let chelad = Chelad::start(&home).unwrap();
+        Scene { chelad, home }
+    }
+
+    /// A directory of Ann's with a file in it, beside the root.
+    fn directory(&self, name: &str) -> PathBuf {
+        let directory = self.home.scratch().join(name);
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("letter.txt"), "dear bob\n").unwrap();
+        fs::set_permissions(directory.join("letter.txt"), fs::Permissions::from_mode(0o600)).unwrap();
+        for path in [directory.join("letter.txt"), directory.clone()] {
+            chown(path, Some(ANN), Some(ANN)).unwrap();
+        }
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
+        directory
+    }
+
+    fn workspace(&self, args: &[&str]) -> Value {
+        let words: Vec<&str> = ["workspace"].iter().chain(args).copied().collect();
+        self.home.chela_json(&words).unwrap()
+    }
+
+    fn add(&self, directory: &Path, more: &[&str]) {
+        let words: Vec<&str> = ["add", directory.to_str().unwrap()].iter().chain(more).copied().collect();
+        let answer = self.workspace(&words);
+        assert_eq!(answer["told"], true, "{answer:#}");
+    }
+
+    /// Waits until each directory that was added is in use or has trouble.
+    #[track_caller]
+    fn settled(&self) -> Vec<Value> {
+        // An executor is there once something has run.
+        self.command("true");
+        let settled = || {
+            let list = self.workspace(&["list"]);
+            let all = list.as_array().unwrap().clone();
+            all.iter().all(|one| one["in_use"] == true || !one["trouble"].is_null()).then_some(all)
+        };
+        wait_for("the directories", PATIENCE, settled)
+            .unwrap_or_else(|e| panic!("{e}\n{}", self.home.log(Role::Executor, 1)))
+    }
+
+    fn command(&self, command: &str) -> Value {
+        let arguments = json!({ "command": command }).to_string();
+        self.home.chela_json(&["tool", "run_command", &arguments]).unwrap()
+    }
+
+    #[track_caller]
+    fn said(&self, command: &str) -> String {
+        let report = self.command(command);
+        assert_eq!(report["exit_code"], 0, "{command}: {report:#}");
+        report["stdout"].as_str().unwrap().to_owned()
+    }
+
+    fn audited(&self) {
+        let report = self.home.chela_json(&["audit"]).unwrap();
+        assert_eq!(report["deviations"], json!([]), "{report:#}");
+    }
+
+    fn stop(self) {
+        assert!(self.chelad.stop().unwrap().success());
+    }
+}
+
+#[test]
+fn a_directory_that_was_added_is_read_and_its_files_are_their_owners() {
+    let scene = Scene::start("directories");
+    let papers = scene.directory("papers");
+    scene.add(&papers, &["--read-only"]);
+    assert_eq!(scene.settled()[0]["in_use"], true);
+    assert_eq!(scene.said("cat /directories/papers/letter.txt"), "dear bob\n");
+    assert_eq!(scene.said("stat -c %u /directories/papers/letter.txt"), "1000\n", "the person's own, inside");
+    let report = scene.command("echo x > /directories/papers/new; echo y >> /directories/papers/letter.txt; true");
+    assert_eq!(report["effects"]["created"], json!([]), "{report:#}");
+    let mut names: Vec<_> = fs::read_dir(&papers).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["letter.txt"]);
+    assert_eq!(fs::read_to_string(papers.join("letter.txt")).unwrap(), "dear bob\n");
+    assert_eq!(fs::metadata(papers.join("letter.txt")).unwrap().uid(), ANN);
+    scene.audited();
+    let removed = scene.workspace(&["remove", "papers"]);
+    assert_eq!(removed["told"], true, "{removed:#}");
+    wait_for("its end", PATIENCE, || (scene.command("test ! -e /directories/papers")["exit_code"] == 0).then_some(()))
+        .unwrap();
+    scene.audited();
+    scene.stop();
+}
+
+#[test]
+fn another_owners_files_in_it_are_as_far_away_as_from_its_owner() {
+    let scene = Scene::start("directories-other");
+    let papers = scene.directory("papers");
+    for (name, mode) in [("bobs-secret", 0o600), ("bobs-open", 0o644)] {
+        fs::write(papers.join(name), "bob's\n").unwrap();
+        fs::set_permissions(papers.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        chown(papers.join(name), Some(BOB), Some(BOB)).unwrap();
+    }
+    scene.add(&papers, &["--read-only"]);
+    scene.settled();
+    assert_ne!(scene.command("cat /directories/papers/bobs-secret")["exit_code"], 0);
+    assert_eq!(scene.said("cat /directories/papers/bobs-open"), "bob's\n");
+    scene.stop();
+}
+
+#[test]
+fn a_link_in_it_leads_to_nothing_outside() {
+    let scene = Scene::start("directories-link");
+    let papers = scene.directory("papers");
+    fs::write(scene.home.scratch().join("outside"), "outside\n").unwrap();
+    symlink(scene.home.scratch().join("outside"), papers.join("out")).unwrap();
+    symlink("../outside", papers.join("up")).unwrap();
+    symlink("/etc/shadow", papers.join("shadow")).unwrap();
+    scene.add(&papers, &["--read-only"]);
+    scene.settled();
+    for name in ["out", "up", "shadow"] {
+        let report = scene.command(&format!("cat /directories/papers/{name}"));
+        assert_ne!(report["exit_code"], 0, "{name}: {report:#}");
+        assert!(!report["stdout"].as_str().unwrap().contains("outside"), "{report:#}");
+    }
+    scene.stop();
+}
+
+/// The person may put in place of their directory whatever they can move there: none of it is handed over.
+#[test]
+fn what_takes_the_place_of_a_directory_is_left_out_and_all_else_works() {
+    let scene = Scene::start("directories-swap");
+    let names = ["linked", "roots", "bobs", "gone", "sound"];
+    let all: Vec<PathBuf> = names.iter().map(|name| scene.directory(name)).collect();
+    for directory in &all {
+        scene.add(directory, &["--read-only"]);
+    }
+    scene.settled();
+    for directory in &all[..4] {
+        fs::rename(directory, directory.with_extension("moved")).unwrap();
+    }
+    symlink("/etc", &all[0]).unwrap();
+    lchown(&all[0], Some(ANN), Some(ANN)).unwrap();
+    fs::create_dir(&all[1]).unwrap();
+    fs::create_dir(&all[2]).unwrap();
+    chown(&all[2], Some(BOB), Some(BOB)).unwrap();
+    let again = scene.directory("again");
+    scene.add(&again, &["--read-only"]);
+    wait_for("the executor with it", PATIENCE, || {
+        (scene.command("test -e /directories/again")["exit_code"] == 0).then_some(())
+    })
+    .unwrap();
+    assert_eq!(scene.said("ls /directories"), "again\nsound\n");
+    let list = scene.settled();
+    let troubled = list.iter().filter(|one| !one["trouble"].is_null()).count();
+    assert_eq!(troubled, 4, "{list:#?}");
+    let log = scene.home.log(Role::Executor, 1);
+    for name in &names[..4] {
+        assert!(log.contains(&format!("read-only/{name}: ")), "{log}");
+    }
+    scene.audited();
+    scene.stop();
+}
+
+#[test]
+fn what_others_than_root_could_change_is_no_registry() {
+    let scene = Scene::start("directories-registry");
+    let papers = scene.directory("papers");
+    scene.add(&papers, &["--read-only"]);
+    scene.settled();
+    let registry = scene.home.root().join("etc/directories/1/read-only");
+    // Ann's own link, to Bob's directory, in a registry that she can write to.
+    let bobs = scene.directory("bobs");
+    chown(&bobs, Some(BOB), Some(BOB)).unwrap();
+    symlink(&bobs, registry.join("mine")).unwrap();
+    lchown(registry.join("mine"), Some(ANN), Some(ANN)).unwrap();
+    fs::set_permissions(&registry, fs::Permissions::from_mode(0o777)).unwrap();
+    scene.chelad.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
+    let none = || scene.command("test ! -e /directories")["exit_code"] == 0;
+    wait_for("an executor without any", PATIENCE, || none().then_some(())).unwrap();
+    assert!(scene.home.log(Role::Executor, 1).contains("others than root can change it"));
+    // Root's alone again: the link belongs to another than the directory does.
+    fs::set_permissions(&registry, fs::Permissions::from_mode(0o755)).unwrap();
+    scene.chelad.signal(nix::sys::signal::Signal::SIGHUP).unwrap();
+    let back = || scene.command("test -e /directories/papers")["exit_code"] == 0;
+    wait_for("the directory", PATIENCE, || back().then_some(())).unwrap();
+    assert_eq!(scene.said("ls /directories"), "papers\n");
+    scene.stop();
+}
+
+#[test]
+fn what_is_not_a_persons_own_is_refused_with_a_reason() {
+    let scene = Scene::start("directories-refused");
+    let papers = scene.directory("papers");
+    scene.add(&papers, &["--read-only"]);
+    let inner = papers.join("inner");
+    fs::create_dir(&inner).unwrap();
+    chown(&inner, Some(ANN), Some(ANN)).unwrap();
+    let roots = scene.home.scratch().join("roots");
+    fs::create_dir(&roots).unwrap();
+    let file = papers.join("letter.txt");
+    let state = scene.home.root().join("var/principals");
+    for (directory, words) in [
+        (Path::new("/"), "host's own"),
+        (Path::new("/etc"), "host's own"),
+        (&state, "Chela keeps"),
+        (&inner, "added already"),
+        (&roots, "belongs to root"),
+        (&file, "not a directory"),
+        (Path::new("/no/such"), "find"),
+    ] {
+        let answer = scene.workspace(&["add", directory.to_str().unwrap(), "--read-only"]);
+        let why = answer["error"].as_str().unwrap_or_default();
+        assert!(why.contains(words), "{}: {answer:#}", directory.display());
+    }
+    let other = scene.directory("other");
+    let answer = scene.workspace(&["add", other.to_str().unwrap(), "--read-only", "--name", "papers"]);
+    assert!(answer["error"].as_str().unwrap().contains("another directory has it"), "{answer:#}");
+    let answer = scene.workspace(&["add", other.to_str().unwrap(), "--read-only", "--as", "nobody-there"]);
+    assert!(answer["error"].as_str().unwrap().contains("no principal"), "{answer:#}");
+    scene.stop();
+}
