@@ -346,6 +346,8 @@ fn timing() -> Outcome<()> {
         scene.order("start memory 1");
         scene.heard_nth("memory-1", &["born"], nth + 1)?;
         samples.push(from.elapsed());
+        // What was born is not yet known to who is told next to kill it.
+        scene.heard_nth("supervisor-0", &["Started", &whose(Role::Memory, 1)], nth + 1)?;
     }
     samples.sort_unstable();
     println!("kill to born again: median {:?}, worst {:?}", samples[20], samples[39]);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use roles::Role;
-use roles::grant::{Access, Network};
+use roles::grant::{Access, Network, Source};
 
 use crate::scene::{Outcome, Scene, check};
 
@@ -38,7 +38,7 @@ pub fn caged(scene: &Scene, role: Role, slot: u32, pid: u32) -> Outcome<()> {
     let files = limits.lines().find(|l| l.starts_with("Max open files")).unwrap_or("");
     let wanted = role.row().limits.open_files.to_string();
     check(files.split_whitespace().filter(|w| **w == wanted).count() == 2, format!("{name}: {files}"))?;
-    check(limits.lines().any(|l| l.starts_with("Max core file size") && l.contains(" 0 ")), "core dumps")?;
+    check(limits.lines().any(|l| l.starts_with("Max core file size") && l.contains(" 1 ")), "core dumps")?;
     let mut numbers: Vec<i32> = fs::read_dir(format!("/proc/{pid}/fd"))
         .map_err(|e| e.to_string())?
         .flatten()
@@ -98,6 +98,10 @@ fn sees_only_grants(scene: &Scene, role: Role, slot: u32) -> Outcome<()> {
     for grant in role.row().files {
         match grant.access {
             Access::ReadWrite if grant.inside != "/proc" => says(&format!("write {} None", grant.inside))?,
+            // What root has added is mounted in it: nothing here, and it is nobody's to write to.
+            Access::ReadWriteExecute if matches!(grant.source, Source::Directories { .. }) => {
+                says(&format!("write {} Some(Some({}))", grant.inside, libc::EROFS))?;
+            }
             Access::ReadWriteExecute => says(&format!("write {} None", grant.inside))?,
             Access::Read | Access::ReadExecute | Access::ReadWrite | Access::Device => {}
         }
