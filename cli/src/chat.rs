@@ -68,7 +68,7 @@ fn say(service: &Service, args: &ChatArgs, message: &str, screen: &mut Screen) -
             }
             Ok(())
         }
-        Err(error @ (CliError::Gate { .. } | CliError::Usage(_) | CliError::Stopped)) => {
+        Err(error @ (CliError::Gate { .. } | CliError::Failed(_) | CliError::Usage(_) | CliError::Stopped)) => {
             screen.line(Style::Warn, &error.to_string());
             Ok(())
         }

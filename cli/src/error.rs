@@ -53,6 +53,9 @@ pub enum CliError {
         /// Refused by a rule rather than failed.
         refused: bool,
     },
+    /// What the command itself was to do.
+    #[error("{0}")]
+    Failed(String),
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -81,7 +84,11 @@ impl CliError {
 
     fn status(&self) -> u8 {
         match self {
-            CliError::Gate { .. } | CliError::Stopped | CliError::Io { .. } | CliError::Stranger { .. } => 1,
+            CliError::Gate { .. }
+            | CliError::Failed(_)
+            | CliError::Stopped
+            | CliError::Io { .. }
+            | CliError::Stranger { .. } => 1,
             CliError::Usage(_) => 2,
             CliError::Unreachable { .. } | CliError::Lost { .. } => 4,
         }

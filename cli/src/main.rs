@@ -12,6 +12,7 @@ mod date;
 mod doctor;
 mod effects;
 mod error;
+mod images;
 mod interrupt;
 mod limits;
 mod log;

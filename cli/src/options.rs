@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{actions, ask, audit, chat, doctor, log, paths, setup, status, tool, workspace};
+use crate::{actions, ask, audit, chat, doctor, images, log, paths, setup, status, tool, workspace};
 
 /// Chela, a self-hosted assistant that can do no more than its job.
 ///
@@ -45,6 +45,8 @@ enum Command {
     Doctor,
     /// Directories of a person's own, besides the workspace: add, list, remove.
     Workspace(workspace::WorkspaceArgs),
+    /// OCI images that commands can have as their root.
+    Images(images::ImagesArgs),
     /// Make a root directory ready for chelad.
     Setup(setup::SetupArgs),
 }
@@ -64,6 +66,7 @@ impl Options {
             Command::Audit(args) => audit::run(root, json, args),
             Command::Doctor => doctor::run(root, json),
             Command::Workspace(args) => workspace::run(root, json, args),
+            Command::Images(args) => images::run(root, json, args),
             Command::Setup(args) => setup::run(root, json, args),
         }
     }

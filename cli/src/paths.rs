@@ -10,6 +10,11 @@ pub fn socket(root: &Path) -> PathBuf {
     root.join("run/chela.sock")
 }
 
+/// The store of images.
+pub fn images(root: &Path) -> PathBuf {
+    root.join("var/images")
+}
+
 /// The audit log.
 pub fn audit_log(root: &Path) -> PathBuf {
     root.join("var/audit/audit.log")

@@ -129,7 +129,7 @@ pub enum Refused {
     #[error("the same layer has it twice")]
     Duplicate,
     /// A device node.
-    #[error("it is a device node: a sandbox has its own; make the image without (mmdebstrap: --skip=output/mknod)")]
+    #[error("it is a device node: a sandbox has its own; make the image with an empty /dev")]
     Device,
     /// A pipe.
     #[error("it is a named pipe, of which an image that nobody writes to has no use")]

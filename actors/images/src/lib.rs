@@ -2,9 +2,12 @@
 //! privilege at all, kept by content, and shared read-only. Nothing here talks to a network.
 #![forbid(unsafe_code)]
 
+mod confine;
 mod document;
 mod entry;
 mod error;
+mod filter;
+pub mod hand;
 mod head;
 mod layer;
 mod limits;
@@ -15,6 +18,7 @@ mod stream;
 mod tree;
 mod unpack;
 
+pub use confine::{ConfineError, confine};
 pub use error::{ImportError, Refused, StoreError};
 pub use limits::{ANSWER_BYTES, ENVIRONMENT_BYTES, Limits};
 pub use ready::PLACES;

@@ -28,6 +28,12 @@ pub const NAMED_IMAGES: usize = 256;
 pub const NAMES_BYTES: u64 = 1 << 20;
 /// What a zstd frame may ask to remember, as a power of two of bytes.
 pub const ZSTD_WINDOW_LOG_BYTES: u32 = 27;
+/// Address space of the process that unpacks, bytes.
+pub const UNPACK_ADDRESS_SPACE_BYTES: u64 = 2 << 30;
+/// Its descriptors: a layout's blobs, and a few.
+pub const UNPACK_OPEN_FILES: u64 = BLOBS as u64 + 64;
+/// Its processor time, seconds.
+pub const UNPACK_CPU_S: u64 = 3_600;
 /// What the process that unpacks may answer, bytes.
 pub const ANSWER_BYTES: u64 = 64 << 10;
 

@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use schema::image::is_name;
 use serde::{Deserialize, Serialize};
@@ -217,14 +217,19 @@ impl Changing {
         open_beneath(&self.store.dir, TMP.as_bytes(), DIRECTORY).map_err(io("opening", TMP))
     }
 
-    /// An empty directory to unpack into. Its owner is whom the caller gives it to.
+    /// An empty directory to unpack into, of that user and group where the caller may give it away.
     ///
     /// # Errors
     /// From the file system.
-    pub fn begin(&self) -> Result<OwnedFd, StoreError> {
+    pub fn begin(&self, owner: Option<(u32, u32)>) -> Result<OwnedFd, StoreError> {
         let tmp = self.tmp()?;
         rustix::fs::mkdirat(&tmp, IMPORT, Mode::from_raw_mode(0o700)).map_err(io("making", IMPORT))?;
-        open_beneath(&tmp, IMPORT.as_bytes(), DIRECTORY).map_err(io("opening", IMPORT))
+        let into = open_beneath(&tmp, IMPORT.as_bytes(), DIRECTORY).map_err(io("opening", IMPORT))?;
+        if let Some((uid, gid)) = owner {
+            let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            rustix::fs::fchown(&into, Some(user), Some(group)).map_err(io("giving away", IMPORT))?;
+        }
+        Ok(into)
     }
 
     /// Keeps what was unpacked into the directory of [`Changing::begin`], under its digest and that name.

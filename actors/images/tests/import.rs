@@ -216,7 +216,7 @@ fn one_change_at_a_time_and_what_a_killed_one_left_goes() {
     let home = Home::new();
     let changing = home.store().change().unwrap();
     assert!(matches!(home.store().change(), Err(StoreError::Busy)));
-    std::mem::forget(changing.begin().unwrap());
+    std::mem::forget(changing.begin(None).unwrap());
     fs::write(home.store_path().join("tmp/import/half"), "x").unwrap();
     // As a kill would: the lock goes, what is there stays.
     std::mem::forget(changing);

@@ -22,7 +22,7 @@ fn missing_accounts() -> Vec<&'static str> {
         Account::Root { .. } | Account::PerSlot { .. } => None,
     });
     let there = |name: &&str| accounts::by_name(name).is_some();
-    named.chain([setup::RANGE_HOLDER]).filter(|name| !there(name)).collect()
+    named.chain([setup::RANGE_HOLDER, roles::rows::unpack::ACCOUNT]).filter(|name| !there(name)).collect()
 }
 
 fn judge_accounts(missing: &[&str]) -> Check {

@@ -103,6 +103,7 @@ pub fn make_directories(root: &Path, groups: &RoleGroups, made: &mut Made) -> Re
     made.directory(&root.join("etc/supervisor"), 0o750, groups.supervisor)?;
     made.directory(&root.join("etc/gate"), 0o750, groups.gate)?;
     made.directory(&root.join("var"), 0o711, 0)?;
+    made.directory(&root.join("var/images"), 0o755, 0)?;
     made.directory(&root.join("run"), 0o755, 0)
 }
 

@@ -184,7 +184,7 @@ impl Home {
         limits: &Limits,
     ) -> Result<(Unpacked, Named), ImportError> {
         let changing = self.store().change().unwrap();
-        let into = changing.begin().unwrap();
+        let into = changing.begin(None).unwrap();
         let unpacked = images::unpack(images::open(source)?, into.as_fd(), wanted, limits)?;
         let named = changing.keep(&unpacked, name).unwrap();
         Ok((unpacked, named))

@@ -10,3 +10,4 @@ pub mod memory;
 pub mod model;
 pub mod sandbox;
 pub mod supervisor;
+pub mod unpack;
