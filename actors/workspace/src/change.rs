@@ -186,7 +186,7 @@ impl View<'_> {
             links: 1,
             ..Image::directory(&meta)
         };
-        self.want(path, Want::File(FileWant { slot, image, stays, relink: false }));
+        self.want(path, Want::File(FileWant { slot, image, stays, relink: false, exact: false }));
         Ok(())
     }
 

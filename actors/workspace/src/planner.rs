@@ -138,7 +138,10 @@ impl<'a> Planner<'a> {
             return self.put(spot, want.slot, Some(&found));
         }
         let alike = old.same_content(&want.image);
-        let same_meta = old.meta.mode == want.image.meta.mode && old.meta.xattrs == want.image.meta.xattrs;
+        let same_meta = match want.exact {
+            true => old.meta == want.image.meta,
+            false => old.meta.mode == want.image.meta.mode && old.meta.xattrs == want.image.meta.xattrs,
+        };
         if alike && same_meta && !want.relink {
             beneath::remove_tree(self.staged, slot_name(want.slot).as_bytes())?;
             return Ok(false);

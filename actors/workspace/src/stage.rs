@@ -92,7 +92,7 @@ impl<'a> Intake<'a> {
                 node::set_meta(&file, &meta).at("stage", &path)?;
                 let image = Image { kind: NodeKind::File, bytes: length, digest, links: 1, ..Image::directory(&meta) };
                 self.groups.insert(path.clone(), Group { paths: vec![path.clone()], atime, origin });
-                Want::File(FileWant { slot, image, stays: false, relink: false })
+                Want::File(FileWant { slot, image, stays: false, relink: false, exact: false })
             }
         };
         self.wants.insert(TreePath(path), want);

@@ -151,7 +151,7 @@ impl Restore<'_> {
                 if !only_meta {
                     relink = self.file(slot, &delta.path, &before, &content, link)? && !delta.in_place;
                 }
-                Want::File(FileWant { slot, image: before, stays: delta.in_place, relink })
+                Want::File(FileWant { slot, image: before, stays: delta.in_place, relink, exact: true })
             }
         })
     }

@@ -71,6 +71,8 @@ pub struct FileWant {
     pub stays: bool,
     /// Replace even a file that is alike: names that belong together were made so.
     pub relink: bool,
+    /// The time of writing alone makes a difference, too.
+    pub exact: bool,
 }
 
 /// Adds the directories above each path, as they are.
