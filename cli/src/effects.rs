@@ -92,8 +92,14 @@ fn summary(effect: &Effect) -> Option<String> {
     let mut parts = Vec::new();
     match effect.kind {
         Kind::Directory => parts.push("directory".to_owned()),
-        Kind::Symlink => parts.push("symlink".to_owned()),
-        Kind::File if effect.diff.is_none() => parts.extend(content(before, after)),
+        Kind::Symlink => {
+            let target = effect.target.as_deref();
+            parts.push(target.map_or_else(|| "symlink".to_owned(), |target| format!("symlink to {target}")));
+        }
+        Kind::File if effect.diff.is_none() => {
+            parts.extend(effect.binary.then(|| "binary".to_owned()));
+            parts.extend(content(before, after));
+        }
         Kind::File => {}
     }
     if let (Some(before), Some(after)) = (before, after)
@@ -188,7 +194,16 @@ mod tests {
     }
 
     fn effect(kind: Kind, before: Option<Side>, after: Option<Side>) -> Effect {
-        Effect { path: "p".to_owned(), change: Change::Changed, kind, before, after, diff: None }
+        Effect {
+            path: "p".to_owned(),
+            change: Change::Changed,
+            kind,
+            before,
+            after,
+            diff: None,
+            binary: false,
+            target: None,
+        }
     }
 
     #[test]
@@ -198,6 +213,12 @@ mod tests {
         assert_eq!(file(None, Some(side(1_500_000, 0o644))), "1.5 MB");
         assert_eq!(file(Some(side(7, 0o644)), Some(side(7, 0o755))), "mode 0644 to 0755");
         assert_eq!(file(Some(side(7, 0o644)), Some(side(900, 0o600))), "7 bytes to 900 bytes, mode 0644 to 0600");
+        let mut binary = effect(Kind::File, Some(side(12_400, 0o644)), Some(side(14_000, 0o644)));
+        binary.binary = true;
+        assert_eq!(summary(&binary).as_deref(), Some("binary, 12 kB to 14 kB"));
+        let mut link = effect(Kind::Symlink, None, Some(side(1, 0o777)));
+        link.target = Some("x".to_owned());
+        assert_eq!(summary(&link).as_deref(), Some("symlink to x"));
         assert_eq!(summary(&effect(Kind::Directory, None, Some(side(0, 0o755)))).as_deref(), Some("directory"));
         let mut shown = effect(Kind::File, Some(side(1, 0o644)), Some(side(2, 0o644)));
         shown.diff = Some("diff".to_owned());

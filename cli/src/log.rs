@@ -81,6 +81,7 @@ fn read(service: &Service, from: u64) -> Result<Vec<String>, CliError> {
         | ToClient::Status(_)
         | ToClient::Probed(_)
         | ToClient::Actions(_)
+        | ToClient::UndoPreviewed { .. }
         | ToClient::Action { .. }
         | ToClient::Failed { .. } => None,
     })

@@ -23,6 +23,7 @@ mod setup;
 mod status;
 mod tool;
 mod turn;
+mod undo;
 mod workspace;
 
 use std::process::ExitCode;

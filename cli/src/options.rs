@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{actions, ask, audit, chat, doctor, images, log, paths, setup, status, tool, workspace};
+use crate::{actions, ask, audit, chat, doctor, images, log, paths, setup, status, tool, undo, workspace};
 
 /// Chela, a self-hosted assistant that can do no more than its job.
 ///
@@ -34,7 +34,7 @@ enum Command {
     /// What was done, for whom, and what became of it.
     Actions(actions::ActionsArgs),
     /// Take back what an action changed.
-    Undo(tool::UndoArgs),
+    Undo(undo::UndoArgs),
     /// Processes, restarts, uptime, memory; exit status 0 when all is ready.
     Status,
     /// The audit log: its newest entries, and whether it is intact.
@@ -60,7 +60,7 @@ impl Options {
             Command::Ask(args) => ask::run(root, json, args),
             Command::Tool(args) => tool::run(root, json, args),
             Command::Actions(args) => actions::run(root, json, args),
-            Command::Undo(args) => tool::undo(root, json, args),
+            Command::Undo(args) => undo::run(root, json, args),
             Command::Status => status::run(root, json),
             Command::Log(args) => log::run(root, json, args),
             Command::Audit(args) => audit::run(root, json, args),

@@ -74,6 +74,7 @@ pub fn fetch(service: &Service) -> Result<Status, CliError> {
         | ToClient::ToolReport { .. }
         | ToClient::Probed(_)
         | ToClient::Actions(_)
+        | ToClient::UndoPreviewed { .. }
         | ToClient::Action { .. }
         | ToClient::Log(_)
         | ToClient::Failed { .. } => None,

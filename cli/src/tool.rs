@@ -40,26 +40,10 @@ pub struct ToolArgs {
     arguments: Vec<String>,
 }
 
-/// Options of `chela undo`.
-#[derive(clap::Args, Debug)]
-pub struct UndoArgs {
-    /// On whose behalf; needs that principal's consent or root.
-    #[arg(long = "as", value_name = "PRINCIPAL")]
-    principal: Option<String>,
-    /// Number of the action.
-    action: u64,
-}
-
-/// Takes an action back: an action like any other. Status as [`run`]'s.
-pub fn undo(root: &Path, json: bool, args: &UndoArgs) -> ExitCode {
-    let call = ToolArgs {
-        principal: args.principal.clone(),
-        key: None,
-        label: None,
-        name: "undo".to_owned(),
-        arguments: vec![format!("{{\"action\":{}}}", args.action)],
-    };
-    finish("undo", json, tool(root, json, &call))
+/// The call that takes an action back.
+pub fn undo(root: &Path, json: bool, principal: Option<String>, action: u64) -> Result<ExitCode, CliError> {
+    let arguments = vec![format!("{{\"action\":{action}}}")];
+    tool(root, json, &ToolArgs { principal, key: None, label: None, name: "undo".to_owned(), arguments })
 }
 
 /// What `--json` prints.
@@ -157,6 +141,7 @@ fn call(service: &Service, request: &FromClient, screen: &mut Screen, json: bool
         | ToClient::Status(_)
         | ToClient::Probed(_)
         | ToClient::Actions(_)
+        | ToClient::UndoPreviewed { .. }
         | ToClient::Action { .. }
         | ToClient::Log(_)
         | ToClient::Failed { .. } => None,

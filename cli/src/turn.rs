@@ -39,6 +39,7 @@ pub fn take(
             | ToClient::Status(_)
             | ToClient::Probed(_)
             | ToClient::Actions(_)
+            | ToClient::UndoPreviewed { .. }
             | ToClient::Action { .. }
             | ToClient::Log(_)
             | ToClient::Failed { .. } => {}

@@ -10,6 +10,8 @@ use schema::tool::{Ended, ToolOutcome};
 use workspace::{Area, AreaError, ChangeKind, CommitError, Key, Limits, NodeKind, State, shown};
 
 use crate::ledger::failed;
+use crate::limits::EFFECTS_BYTES;
+use crate::taken_back;
 
 /// Where the table puts the principal's directory.
 pub const PRINCIPAL: &str = "/principal";
@@ -101,15 +103,11 @@ pub fn stage(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Effe
 pub fn stage_undo(area: &mut Area, action: u64, of: u64) -> ToolOutcome {
     let undo = match area.stage_undo(of, action) {
         Ok(undo) => undo,
-        Err(error) => return failed(&error.to_string()),
+        Err(error) => return failed(&taken_back::why_not(of, &error)),
     };
     if !undo.conflicts.is_empty() {
-        let mut text = format!("action {of} is not taken back, since what it changed was changed again:\n");
-        for conflict in &undo.conflicts {
-            text.push_str(&format!("  {}\n", shown(&conflict.path)));
-        }
-        text.push_str("put these as the action left them, or undo the later actions first");
-        return failed(&text);
+        let listed = taken_back::conflicts(area, of, &undo.conflicts);
+        return failed(&taken_back::conflicts_text(of, undo.conflicts.len(), &listed));
     }
     let effects = effects(&undo.effects);
     let standing = if effects.is_empty() { Standing::Nothing } else { Standing::Staged };
@@ -147,10 +145,19 @@ fn reason(error: &CommitError) -> String {
     format!("{error}; nothing was changed: ask again")
 }
 
-fn effects(staged: &workspace::Effects) -> Effects {
+/// What is staged, as it is told: within a frame, however long the names are; the rest is counted.
+pub fn effects(staged: &workspace::Effects) -> Effects {
+    let mut left_bytes = EFFECTS_BYTES;
+    let mut list = Vec::new();
+    for one in staged.list.iter().map(effect) {
+        let bytes = size_of::<Effect>() + one.path.len() + one.diff.as_ref().map_or(0, String::len);
+        let Some(left) = left_bytes.checked_sub(bytes) else { break };
+        left_bytes = left;
+        list.push(one);
+    }
     Effects {
-        list: staged.list.iter().map(effect).collect(),
-        more: staged.more,
+        more: staged.more + (staged.list.len() - list.len()) as u64,
+        list,
         bytes_written: staged.bytes_written,
         undoable: staged.undoable,
     }
@@ -175,5 +182,7 @@ fn effect(one: &workspace::Effect) -> Effect {
         before: side(&one.before),
         after: side(&one.after),
         diff: one.diff.clone(),
+        binary: one.binary,
+        target: one.target.as_deref().map(shown),
     }
 }

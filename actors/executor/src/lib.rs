@@ -27,3 +27,4 @@ pub mod stage;
 pub mod step;
 mod sys;
 pub mod tail;
+pub mod taken_back;

@@ -53,6 +53,10 @@ pub const TMP_INODES: u64 = 65_536;
 pub const LAYER_BYTES: u64 = 512 << 20;
 /// Files in that.
 pub const LAYER_INODES: u64 = 262_144;
+/// Effects of one action that are told one by one: with the output they have to fit into a frame.
+pub const EFFECTS_BYTES: usize = 2 << 20;
+/// Conflicts of an undo that are told one by one.
+pub const CONFLICTS_LISTED: usize = 100;
 /// How long the gate may take to decide on what was staged, milliseconds.
 pub const SETTLE_MS: u64 = 30_000;
 /// How long a sandbox that hands out its layer may pause, milliseconds.

@@ -21,6 +21,7 @@ use crate::area;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
 use crate::limits::{OUTGOING_MAX, SETTLE_MS};
+use crate::taken_back;
 
 /// Why the executor ends.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +140,10 @@ pub async fn edge(
                 Frame::Body(ToExecutor::Settle { action, commit }) => {
                     let standing = settle(desk, action, commit);
                     put(&outgoing, Frame::Body(FromExecutor::Settled { action, standing })).await;
+                }
+                Frame::Body(ToExecutor::PreviewUndo { request, action }) => {
+                    let preview = taken_back::preview(&mut desk.area.borrow_mut(), action);
+                    put(&outgoing, Frame::Body(FromExecutor::UndoPreviewed { request, preview })).await;
                 }
                 Frame::Body(ToExecutor::Cancel { action }) => {
                     cancel(desk, &outgoing, action).await;

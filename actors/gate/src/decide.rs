@@ -88,6 +88,13 @@ pub fn decide(principal: &Principal, call: &ToolCall, label: Label) -> Decided {
     }
 }
 
+/// The decision on an undo of what can't be taken back.
+pub fn no_undo(decision: Decision, reason: String) -> Decided {
+    let rule = "undo.possible".to_owned();
+    let decision = Decision { verdict: Verdict::Refused, reason, rule, ..decision };
+    Decided { decision, admitted: None }
+}
+
 fn reason(principal: &Principal, label: Label) -> String {
     let who = &principal.name;
     match label.integrity {

@@ -96,6 +96,7 @@ impl Executors {
                 Some(outcome) => (action, ToolSaid::Ended(outcome)),
                 None => return Ok(()),
             },
+            FromExecutor::UndoPreviewed { .. } => return Err("an answer to no question about an action".to_owned()),
             FromExecutor::Settled { action, standing } => (action, ToolSaid::Ended(self.settled(action, standing)?)),
         };
         let turn = {

@@ -33,6 +33,7 @@ use crate::places::Places;
 use crate::tree::Tree;
 use crate::turn::action::clipped;
 use crate::turn::all::Turns;
+use crate::undo::Previews;
 
 /// All that the gate is.
 pub struct Gate {
@@ -48,6 +49,8 @@ pub struct Gate {
     pub models: Rc<Models>,
     /// Executors.
     pub executors: Executors,
+    /// Questions about undos.
+    pub previews: Previews,
     /// Brains.
     pub brains: Brains,
     /// Connectors.
@@ -73,6 +76,7 @@ impl Gate {
             memories: Memories::new(control.clone()),
             models: Rc::new(Models::new(control.clone())),
             executors: Executors::new(control.clone()),
+            previews: Previews::default(),
             brains: Brains::default(),
             connectors: Places::new(Role::Connector, control.clone()),
             turns: Turns::default(),
@@ -152,7 +156,7 @@ impl Gate {
         for peer in self.models.tick(idle, active) {
             self.end_late(&peer, late);
         }
-        for peer in self.executors.tick(idle, active) {
+        for peer in self.executors.tick(idle, |slot| active(slot) || self.previews.is_busy(slot)) {
             self.end_late(&peer, late);
         }
     }
@@ -206,6 +210,9 @@ impl Edge<ExecutorWire> for Gate {
     }
     async fn hear(&self, peer: &Rc<Peer<ToExecutor>>, said: FromExecutor) -> Result<(), String> {
         let action = match &said {
+            FromExecutor::UndoPreviewed { request, preview } => {
+                return self.previews.hear(peer.who.slot, *request, preview.clone());
+            }
             FromExecutor::Output { action, .. }
             | FromExecutor::Finished { action, .. }
             | FromExecutor::Settled { action, .. } => *action,
@@ -223,6 +230,7 @@ impl Edge<ExecutorWire> for Gate {
         self.executors.hear(peer, said).await
     }
     async fn leave(&self, peer: &Rc<Peer<ToExecutor>>) {
+        self.previews.leave(peer.who.slot);
         self.executors.leave(peer).await;
     }
 }

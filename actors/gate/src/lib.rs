@@ -26,4 +26,5 @@ pub mod serve;
 pub mod tools;
 pub mod tree;
 pub mod turn;
+pub mod undo;
 pub mod weight;

@@ -52,6 +52,8 @@ pub const COMMAND_TIMEOUT_MS: u32 = 120_000;
 pub const COMMAND_TIMEOUT_MS_MAX: u32 = 600_000;
 /// What a tool may take beyond its wall-clock limit before its executor counts as broken, milliseconds.
 pub const TOOL_GRACE_MS: u64 = 60_000;
+/// Questions to executors about undos at once.
+pub const PREVIEWS_MAX: usize = 16;
 /// Crashes of one role in one turn that set the turn aside.
 pub const CRASHES_MAX: usize = 2;
 /// Arguments of a call that an audit entry shows, bytes; the rest is held by its hash.

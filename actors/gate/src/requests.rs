@@ -12,9 +12,9 @@ use crate::client::Client;
 use crate::hub::Gate;
 use crate::limits::LOG_ENTRIES_MAX;
 use crate::principals::{self, Caller, Principal};
-use crate::tree;
 use crate::turn::all::{Incoming, incoming};
 use crate::turn::report::{LOCAL, TOOL, call_text};
+use crate::{tree, undo};
 
 /// A request; in words what it breaks, which ends the connection.
 pub fn hear(gate: &Rc<Gate>, client: &Rc<Client>, caller: &Caller, asked: FromClient) -> Result<(), String> {
@@ -60,6 +60,10 @@ async fn serve(gate: Rc<Gate>, client: Rc<Client>, caller: Caller, asked: FromCl
                 Err((reason, refused)) => client.fail(reason, refused),
             }
         }
+        FromClient::PreviewUndo { principal, action } => match acting(&gate, &caller, principal.as_deref()) {
+            Ok(principal) => undo::preview(&gate, &client, &principal, action).await,
+            Err((reason, refused)) => client.fail(reason, refused),
+        },
         FromClient::ShowAction { principal, action } => match acting(&gate, &caller, principal.as_deref()) {
             Ok(principal) => actions::show(&gate, &client, &principal, action).await,
             Err((reason, refused)) => client.fail(reason, refused),

@@ -9,6 +9,7 @@ use schema::edge::memory::{Ask, Step, ToMemory};
 use schema::edge::model::ToModel;
 use schema::talk::{Completion, Message};
 use schema::tool::{Admitted, Decision, ToolCall, ToolOutcome};
+use schema::undo::UndoPreview;
 
 use crate::peer::Weigh;
 
@@ -25,6 +26,14 @@ fn call(call: &ToolCall) -> usize {
 
 fn outcome(outcome: &ToolOutcome) -> usize {
     outcome.weight_bytes()
+}
+
+fn preview(preview: &UndoPreview) -> usize {
+    match preview {
+        UndoPreview::Would(effects) => effects.weight_bytes(),
+        UndoPreview::Conflicts { list, .. } => list.iter().map(|one| one.path.len() + BARE_BYTES).sum(),
+        UndoPreview::Cannot(why) => why.len(),
+    }
 }
 
 fn record(record: &ActionRecord) -> usize {
@@ -72,7 +81,7 @@ impl Weigh for ToExecutor {
                     Admitted::WriteFile { path, content } => path.len() + content.len(),
                     Admitted::Undo { .. } => 0,
                 },
-                ToExecutor::Settle { .. } | ToExecutor::Cancel { .. } => 0,
+                ToExecutor::Settle { .. } | ToExecutor::PreviewUndo { .. } | ToExecutor::Cancel { .. } => 0,
             }
     }
 }
@@ -123,6 +132,7 @@ impl Weigh for ToClient {
                 ToClient::Replied(reply) => reply.text.len(),
                 ToClient::ToolReport { outcome: it, .. } => it.as_ref().map_or(0, outcome),
                 ToClient::Actions(briefs) => briefs.iter().map(|one| one.arguments.len() + BARE_BYTES).sum(),
+                ToClient::UndoPreviewed { preview: it, .. } => preview(it),
                 ToClient::Action { record: it, .. } => record(it),
                 ToClient::Log(lines) => lines.iter().map(String::len).sum(),
                 ToClient::Failed { reason, .. } => reason.len(),

@@ -26,8 +26,16 @@ fn show(store: &mut Store, action: u64) -> Option<Box<ActionRecord>> {
 }
 
 fn outcome(standing: Standing) -> ToolOutcome {
-    let effect =
-        Effect { path: "a".into(), change: Change::Created, kind: Kind::File, before: None, after: None, diff: None };
+    let effect = Effect {
+        path: "a".into(),
+        change: Change::Created,
+        kind: Kind::File,
+        before: None,
+        after: None,
+        diff: None,
+        binary: false,
+        target: None,
+    };
     let effects = Effects { list: vec![effect], more: 2, bytes_written: 3, undoable: true };
     ToolOutcome { effects, standing, ..ToolOutcome::of(Ended::Exited { code: 0 }) }
 }

@@ -63,6 +63,7 @@ impl Planner<'_> {
         };
         let unchanged = matches!((old, after), (Some(old), Some(after)) if old.same_content(after));
         let diff = if unchanged { None } else { self.diffs.of(spot.path, old_file.as_ref(), new_file.as_ref()) };
+        let binary = !unchanged && diff.is_none() && self.diffs.was_binary();
         let what = after.or(old).map_or(NodeKind::File, |image| image.kind);
         let change = match (old, after) {
             (None, _) => ChangeKind::Created,
@@ -70,8 +71,9 @@ impl Planner<'_> {
             (Some(_), None) => ChangeKind::Deleted,
         };
         let other_names = if in_place && what == NodeKind::File { old.map_or(0, |old| old.links - 1) } else { 0 };
+        let target = after.or(old).filter(|image| image.kind == NodeKind::Symlink).map(|image| image.target.clone());
         let (before, after) = (old.map(Image::side), after.map(Image::side));
-        Ok(Effect { path: spot.path.to_vec(), change, what, before, after, other_names, diff })
+        Ok(Effect { path: spot.path.to_vec(), change, what, before, after, other_names, diff, binary, target })
     }
 
     fn open_slot(&self, slot: Slot, path: &[u8]) -> Result<File, StageError> {

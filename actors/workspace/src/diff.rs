@@ -19,6 +19,7 @@ pub struct Diffs {
     diff_bytes_max: usize,
     bytes_left: usize,
     cost_left: u64,
+    binary: bool,
 }
 
 impl Diffs {
@@ -30,11 +31,13 @@ impl Diffs {
             diff_bytes_max: limits.diff_bytes_max,
             bytes_left: limits.diffs_bytes_max,
             cost_left: COST_MAX,
+            binary: false,
         }
     }
 
     /// The diff of a file that is created, changed or deleted; `None` where it is no text or goes beyond a limit.
     pub fn of(&mut self, path: &[u8], before: Option<&File>, after: Option<&File>) -> Option<String> {
+        self.binary = false;
         if before.is_none() && after.is_none() {
             return None;
         }
@@ -58,13 +61,18 @@ impl Diffs {
         Some(text)
     }
 
+    /// Whether what was asked for last had a content that is no text.
+    pub fn was_binary(&self) -> bool {
+        self.binary
+    }
+
     /// A text within the limits; no file counts as an empty one.
-    fn text(&self, file: Option<&File>) -> Option<String> {
+    fn text(&mut self, file: Option<&File>) -> Option<String> {
         let Some(file) = file else { return Some(String::new()) };
         // A file that can't be read here shows its error where its digest is made.
         let bytes = content::small(file, self.text_bytes_max).ok().flatten()?;
-        let text = String::from_utf8(bytes).ok()?;
-        let fits = !text.contains('\0') && text.lines().count() <= self.text_lines_max;
-        fits.then_some(text)
+        let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+        self.binary |= text.is_none();
+        text.filter(|text| text.lines().count() <= self.text_lines_max)
     }
 }

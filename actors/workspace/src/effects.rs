@@ -39,6 +39,10 @@ pub struct Effect {
     pub other_names: u64,
     /// For text within the limits: a unified diff.
     pub diff: Option<String>,
+    /// Its content, before or after, was looked at and is no text.
+    pub binary: bool,
+    /// Where a symbolic link leads, after the action where it still is.
+    pub target: Option<Vec<u8>>,
 }
 
 /// What happens to a node.

@@ -40,7 +40,25 @@ impl std::error::Error for Failed {}
 
 /// A path as it may be shown: one line, nothing that a terminal obeys.
 pub fn shown(path: &[u8]) -> String {
-    if path.is_empty() { "the workspace".to_owned() } else { path.escape_ascii().to_string() }
+    if path.is_empty() {
+        return "the workspace".to_owned();
+    }
+    let mut text = String::with_capacity(path.len());
+    for chunk in path.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                '\n' => text.push_str("\\n"),
+                '\r' => text.push_str("\\r"),
+                '\t' => text.push_str("\\t"),
+                c if c.is_ascii_control() => text.push_str(&format!("\\x{:02x}", u32::from(c))),
+                c if c.is_control() => text.extend(c.escape_unicode()),
+                c => text.push(c),
+            }
+        }
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
 }
 
 /// Names step and object of an error.

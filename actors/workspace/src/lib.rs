@@ -25,6 +25,7 @@ mod parents;
 mod plan;
 mod planner;
 mod point;
+mod preview;
 mod record;
 mod recover;
 mod seal;

@@ -104,3 +104,5 @@ pub(crate) const INLINE_TOTAL_BYTES_MAX: u64 = 8 << 20;
 pub(crate) const SYNC_ONE_BY_ONE_MAX: usize = 24;
 /// Names of one directory.
 pub(crate) const NAMES_MAX: usize = 4_000_000;
+/// Later actions that are looked through for who changed a path.
+pub(crate) const CHANGERS_SOUGHT_MAX: usize = 100;

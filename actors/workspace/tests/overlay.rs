@@ -151,11 +151,12 @@ fn sparse_files_stay_sparse() {
 
 #[test]
 fn any_names() {
-    let script = r#"printf n > "$(printf 'new\nline')"; printf n > "$(printf '\377\376')"; mkdir -- '-rf * $(x)';
+    let script = r#"printf n > "$(printf 'new\nline')"; printf n > "naïve's 🦀";  printf n > "$(printf '\377\376')"; mkdir -- '-rf * $(x)';
         echo x > "-rf * \$(x)/$(printf 'a%.0s' $(seq 255))"; d=.; for i in $(seq 30); do d=$d/$(printf 'b%.0s' $(seq 100)); done;
         mkdir -p "$d"; echo deep > "$d/file""#;
     let effects = as_without("echo a > a", script);
-    assert_eq!(effects.len(), 4 + 31);
+    assert_eq!(effects.len(), 5 + 31);
+    assert!(effects.contains(&"+ file naïve's 🦀".to_owned()), "{effects:?}");
     assert!(effects.contains(&r"+ file new\nline".to_owned()) && effects.contains(&r"+ file \xff\xfe".to_owned()));
 }
 

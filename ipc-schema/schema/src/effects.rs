@@ -44,6 +44,12 @@ pub struct Effect {
     pub after: Option<Side>,
     /// For text within the limits: a unified diff.
     pub diff: Option<String>,
+    /// Its content, before or after, was looked at and is no text.
+    #[serde(default)]
+    pub binary: bool,
+    /// Where a symbolic link leads, escaped as a path is; after the action where it still is.
+    #[serde(default)]
+    pub target: Option<String>,
 }
 
 /// What happens to a node.

@@ -21,6 +21,7 @@ pub const FINGERPRINT: u64 = {
     hash = fnv1a(hash, include_str!("limits.rs"));
     hash = fnv1a(hash, include_str!("talk.rs"));
     hash = fnv1a(hash, include_str!("tool.rs"));
+    hash = fnv1a(hash, include_str!("undo.rs"));
     hash = fnv1a(hash, include_str!("edge/mod.rs"));
     hash = fnv1a(hash, include_str!("edge/brain.rs"));
     hash = fnv1a(hash, include_str!("edge/connector.rs"));

@@ -12,5 +12,6 @@ pub mod limits;
 pub mod render;
 pub mod talk;
 pub mod tool;
+pub mod undo;
 
 pub use fingerprint::FINGERPRINT;

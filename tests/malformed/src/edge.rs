@@ -109,7 +109,7 @@ async fn behave(fd: OwnedFd, direction: Direction) -> io::Result<()> {
                 let errors = String::from_utf8_lossy(&outcome.stderr).replace('\n', "|");
                 tracing::warn!("twin ran a command: {:?} {told} {errors}", outcome.ended);
             }
-            FromExecutor::Output { .. } | FromExecutor::Settled { .. } => {}
+            FromExecutor::Output { .. } | FromExecutor::Settled { .. } | FromExecutor::UndoPreviewed { .. } => {}
         }
     }
 }

@@ -11,11 +11,16 @@ use crate::audit::{TOOL_DECIDED, TOOL_MOVED};
 use crate::decide::{self, Decided};
 use crate::hub::Gate;
 use crate::limits::AUDIT_ARGUMENTS_BYTES;
+use crate::undo;
 
 /// Decides a call. When this returns an action, its audit entry is written, and not yet on the disk.
 pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) -> Event {
     let slot = open.principal.number;
-    let Decided { decision, admitted } = decide::decide(&open.principal, &call, label);
+    let decided = decide::decide(&open.principal, &call, label);
+    let Decided { decision, admitted } = match possible(gate, open, decided).await {
+        Ok(decided) => decided,
+        Err(reason) => return Event::CannotGoOn(reason),
+    };
     let body = |action: u64, instance: u64| {
         json!({
             "action": action,
@@ -53,6 +58,15 @@ pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) 
         }
         Err(error) => Event::CannotGoOn(error.to_string()),
     }
+}
+
+/// An undo that the journal knows to be impossible is refused.
+async fn possible(gate: &Gate, open: &OpenTurn, decided: Decided) -> Result<Decided, String> {
+    let Some(Admitted::Undo { action }) = decided.admitted else { return Ok(decided) };
+    Ok(match undo::refused(gate, &open.principal, action).await? {
+        Some(why) => decide::no_undo(decided.decision, why),
+        None => decided,
+    })
 }
 
 /// What the call reads; what it writes to has the turn's label from here on.

@@ -6,6 +6,7 @@ use super::Wire;
 use crate::effects::Standing;
 use crate::limits::EXECUTOR_FRAME_BYTES;
 use crate::tool::{Admitted, ToolOutcome};
+use crate::undo::UndoPreview;
 
 /// The edge's type.
 pub enum ExecutorWire {}
@@ -34,6 +35,13 @@ pub enum ToExecutor {
         action: u64,
         /// To become real.
         commit: bool,
+    },
+    /// What would taking an action back do? Nothing is changed.
+    PreviewUndo {
+        /// Returned with the answer.
+        request: u64,
+        /// Number of the action to take back.
+        action: u64,
     },
     /// Kill it if it still runs; `Finished` follows.
     Cancel {
@@ -67,5 +75,12 @@ pub enum FromExecutor {
         action: u64,
         /// Never `Staged`.
         standing: Standing,
+    },
+    /// The answer to `PreviewUndo`.
+    UndoPreviewed {
+        /// Number of the request.
+        request: u64,
+        /// What it would do.
+        preview: UndoPreview,
     },
 }

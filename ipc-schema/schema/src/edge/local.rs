@@ -10,6 +10,7 @@ use crate::limits::LOCAL_FRAME_BYTES;
 
 use crate::talk::Usage;
 use crate::tool::{Decision, ToolCall, ToolOutcome};
+use crate::undo::UndoPreview;
 
 /// The edge's type.
 pub enum LocalWire {}
@@ -66,6 +67,13 @@ pub enum FromClient {
         /// At most so many.
         actions_max: u32,
     },
+    /// What would taking an action back do? Nothing is changed.
+    PreviewUndo {
+        /// Whose.
+        principal: Option<String>,
+        /// Its number.
+        action: u64,
+    },
     /// All that is journaled of an action.
     ShowAction {
         /// Whose.
@@ -117,6 +125,13 @@ pub enum ToClient {
     Log(Vec<String>),
     /// The answer to `ListActions`: newest first. One that is not full is the last.
     Actions(Vec<ActionBrief>),
+    /// The answer to `PreviewUndo`.
+    UndoPreviewed {
+        /// Number of the action.
+        action: u64,
+        /// What it would do.
+        preview: UndoPreview,
+    },
     /// The answer to `ShowAction`.
     Action {
         /// Whose.

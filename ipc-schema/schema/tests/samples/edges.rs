@@ -13,7 +13,7 @@ use schema::talk::CallMode;
 use schema::tool::Admitted;
 
 use super::parts::{
-    action, brief, call, completion, decision, instance, label, message, outcome, spec, steps, turn, usage,
+    action, brief, call, completion, decision, instance, label, message, outcome, previews, spec, steps, turn, usage,
 };
 use super::{Line, line};
 use crate::variants;
@@ -24,12 +24,12 @@ variants!(to_connector, TO_CONNECTOR, ToConnector: DescribeLink);
 variants!(from_connector, FROM_CONNECTOR, FromConnector: LinkDescribed);
 variants!(to_role, TO_ROLE, ToRole: Ping, Drain, Reload, TreeDescribed, Unavailable);
 variants!(from_role, FROM_ROLE, FromRole: Ready, Pong, Busy, Idle, Want, Unwant, DescribeTree, Misbehaved);
-variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, Cancel);
-variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Finished, Settled);
-variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Cancel, Status, Probe, ReadLog, ListActions, ShowAction);
+variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, PreviewUndo, Cancel);
+variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Finished, Settled, UndoPreviewed);
+variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Cancel, Status, Probe, ReadLog, ListActions, PreviewUndo, ShowAction);
 variants!(
     to_client, TO_CLIENT, ToClient:
-    Text, ToolDecided, ToolOutput, Replied, ToolReport, Status, Probed, Log, Actions, Action, Failed
+    Text, ToolDecided, ToolOutput, Replied, ToolReport, Status, Probed, Log, Actions, UndoPreviewed, Action, Failed
 );
 variants!(ask, ASK, Ask: Receive, RecordStep, Finish, LoadTurn, History, OpenTurns, ListActions, LoadAction, Put, Get, Remove, List);
 variants!(answer, ANSWER, Answer: Received, Stored, Turn, Messages, Open, Actions, Action, Value, Records, Failed);
@@ -81,26 +81,7 @@ pub fn edges() -> Vec<Edge> {
         ),
         edge(
             "executor",
-            [
-                lines(
-                    "ToExecutor",
-                    to_executor,
-                    &[
-                        ToExecutor::Run { action: 5, call: Admitted::ReadFile { path: "a".into() } },
-                        ToExecutor::Settle { action: 5, commit: true },
-                        ToExecutor::Cancel { action: 5 },
-                    ],
-                ),
-                lines(
-                    "FromExecutor",
-                    from_executor,
-                    &[
-                        FromExecutor::Output { action: 5, from_stderr: true, bytes: vec![1, 2] },
-                        FromExecutor::Finished { action: 5, outcome: outcome() },
-                        FromExecutor::Settled { action: 5, standing: Standing::Committed },
-                    ],
-                ),
-            ],
+            [lines("ToExecutor", to_executor, &executor_down()), lines("FromExecutor", from_executor, &executor_up())],
             [("ToExecutor", TO_EXECUTOR), ("FromExecutor", FROM_EXECUTOR)],
         ),
         edge(
@@ -171,6 +152,24 @@ fn control_up() -> Vec<FromRole> {
     ]
 }
 
+fn executor_down() -> Vec<ToExecutor> {
+    vec![
+        ToExecutor::Run { action: 5, call: Admitted::ReadFile { path: "a".into() } },
+        ToExecutor::Settle { action: 5, commit: true },
+        ToExecutor::PreviewUndo { request: 1, action: 5 },
+        ToExecutor::Cancel { action: 5 },
+    ]
+}
+
+fn executor_up() -> Vec<FromExecutor> {
+    vec![
+        FromExecutor::Output { action: 5, from_stderr: true, bytes: vec![1, 2] },
+        FromExecutor::Finished { action: 5, outcome: outcome() },
+        FromExecutor::Settled { action: 5, standing: Standing::Committed },
+        FromExecutor::UndoPreviewed { request: 1, preview: previews().remove(0) },
+    ]
+}
+
 fn local_up() -> Vec<FromClient> {
     vec![
         FromClient::Ask { message_id: "m1".into(), principal: None, text: "hi".into() },
@@ -180,6 +179,7 @@ fn local_up() -> Vec<FromClient> {
         FromClient::Probe,
         FromClient::ReadLog { from: 1, entries_max: 20 },
         FromClient::ListActions { principal: None, before: Some(5), actions_max: 20 },
+        FromClient::PreviewUndo { principal: None, action: 5 },
         FromClient::ShowAction { principal: Some("ann".into()), action: 5 },
     ]
 }
@@ -210,6 +210,7 @@ fn local_down() -> Vec<ToClient> {
         ToClient::Probed(vec![(Place { role: 5, slot: 1 }, ProbeResult::NotHandled)]),
         ToClient::Log(vec!["{}".into()]),
         ToClient::Actions(vec![brief()]),
+        ToClient::UndoPreviewed { action: 5, preview: previews().remove(1) },
         ToClient::Action { principal: "ann".into(), record: Box::new(action()) },
         ToClient::Failed { reason: "why".into(), refused: true },
     ]

@@ -11,6 +11,7 @@ use schema::talk::{CallMode, Completion, CompletionEnd, Message, Speaker, Usage}
 use schema::tool::{
     Admitted, Decision, Ended, Parameter, ParameterKind, Risk, Settled, ToolCall, ToolOutcome, ToolSpec, Verdict,
 };
+use schema::undo::{ConflictWhy, UndoConflict, UndoPreview};
 
 use super::{Line, line};
 use crate::variants;
@@ -27,6 +28,7 @@ variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, WriteFile, Undo, L
 variants!(ended, ENDED, Ended: Exited, Signalled, TimedOut, Cancelled, Failed, Unknown);
 variants!(verdict, VERDICT, Verdict: Allowed, Asked, Refused);
 variants!(risk, RISK, Risk: Low, Medium, High);
+variants!(undo_preview, UNDO_PREVIEW, UndoPreview: Would, Conflicts, Cannot);
 variants!(fate, FATE, Fate: Open, NoChange, Committed, Discarded, Undone, Unknown);
 variants!(link_state, LINK_STATE, LinkState: Unconfigured);
 variants!(phase, PHASE, Phase: Starting, Ready, BackingOff, GivenUp, Stopping, Stopped);
@@ -118,6 +120,8 @@ pub fn effects() -> Effects {
         before: Some(side(1)),
         after: None,
         diff: diff.map(str::to_owned),
+        binary: true,
+        target: Some("target".into()),
     };
     Effects {
         list: vec![
@@ -129,6 +133,22 @@ pub fn effects() -> Effects {
         bytes_written: 1,
         undoable: true,
     }
+}
+
+pub fn previews() -> Vec<UndoPreview> {
+    let conflict = |why, by| UndoConflict { path: "path".into(), why, by };
+    vec![
+        UndoPreview::Would(effects()),
+        UndoPreview::Conflicts {
+            list: vec![
+                conflict(ConflictWhy::Changed, Some(6)),
+                conflict(ConflictWhy::Appeared, None),
+                conflict(ConflictWhy::Vanished, None),
+            ],
+            more: 3,
+        },
+        UndoPreview::Cannot("why".into()),
+    ]
 }
 
 pub fn message() -> Message {
@@ -230,6 +250,7 @@ pub fn lines() -> Vec<Line> {
     add!("Verdict", verdict, [Verdict::Allowed, Verdict::Asked, Verdict::Refused]);
     add!("Risk", risk, [Risk::Low, Risk::Medium, Risk::High]);
     add!("Fate", fate, [Fate::Open, Fate::NoChange, Fate::Committed, Fate::Discarded, Fate::Undone, Fate::Unknown]);
+    add!("UndoPreview", undo_preview, previews());
     add!("LinkState", link_state, [LinkState::Unconfigured]);
     add!(
         "Phase",
@@ -257,6 +278,7 @@ pub fn names() -> Vec<(&'static str, &'static [&'static str])> {
         ("Verdict", VERDICT),
         ("Risk", RISK),
         ("Fate", FATE),
+        ("UndoPreview", UNDO_PREVIEW),
         ("LinkState", LINK_STATE),
         ("Phase", PHASE),
         ("Step", STEP),
