@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use schema::codec;
 use schema::effects::{Effects, Standing};
 use schema::limits::OUTPUT_KEPT_BYTES;
 use schema::tool::{Admitted, Ended, ToolOutcome};
@@ -16,47 +17,58 @@ use workspace::{Area, State};
 use crate::area;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{empty, failed};
-use crate::limits::{FILE_OPERATION_MS, OUTPUT_CHUNK_BYTES, PAYLOAD_BYTES, REST_OF_OUTPUT_MS, TIMEOUT_MAX_MS};
+use crate::limits::{
+    COMMAND_BYTES, FILE_OPERATION_MS, OUTPUT_CHUNK_BYTES, PAYLOAD_BYTES, REST_OF_OUTPUT_MS, TIMEOUT_MAX_MS,
+};
+use crate::names;
 use crate::pipe::{Patient, Pipe};
 use crate::record::{Ask, End, Operation};
 use crate::tail::Tail;
 
-/// What a call comes down to.
+/// What a call comes down to in a sandbox.
 #[derive(Debug)]
 struct Job {
     operation: Operation,
     payload: Vec<u8>,
-    content: Vec<u8>,
     timeout_ms: u32,
 }
 
 impl Job {
     /// The job, or why it can't be one.
-    fn of(call: Admitted) -> Result<Job, String> {
-        let (operation, payload, content, timeout_ms) = match call {
+    fn of(call: &Admitted) -> Result<Job, String> {
+        let (operation, timeout_ms) = match call {
             Admitted::RunCommand { command, timeout_ms } => {
-                let timeout_ms = timeout_ms.clamp(1, TIMEOUT_MAX_MS);
-                (Operation::Command, command, String::new(), timeout_ms)
+                can_run(command)?;
+                (Operation::Command, (*timeout_ms).clamp(1, TIMEOUT_MAX_MS))
             }
-            Admitted::ReadFile { path } => (Operation::ReadFile, path, String::new(), FILE_OPERATION_MS),
-            Admitted::WriteFile { path, content } => (Operation::WriteFile, path, content, FILE_OPERATION_MS),
-            Admitted::ListFiles { path } => (Operation::ListFiles, path, String::new(), FILE_OPERATION_MS),
-            Admitted::Undo { .. } => return Err("nothing of an undo runs in a sandbox".to_owned()),
+            Admitted::ReadFile { .. } | Admitted::ListFiles { .. } => (Operation::Look, FILE_OPERATION_MS),
+            Admitted::WriteFile { .. } | Admitted::EditFile { .. } => (Operation::Change, FILE_OPERATION_MS),
+            Admitted::Move { .. }
+            | Admitted::Delete { .. }
+            | Admitted::MakeDirectory { .. }
+            | Admitted::Undo { .. } => {
+                return Err("nothing of this runs in a sandbox".to_owned());
+            }
         };
-        if payload.len() > PAYLOAD_BYTES {
-            return Err(format!(
-                "a command or path may have {PAYLOAD_BYTES} bytes, this has {}; write a script with write_file and run that",
-                payload.len()
-            ));
-        }
-        if payload.contains('\0') {
-            return Err("a command or path can't contain a zero byte".to_owned());
-        }
-        Ok(Job { operation, payload: payload.into_bytes(), content: content.into_bytes(), timeout_ms })
+        let payload = codec::encode(call, PAYLOAD_BYTES).map_err(|error| format!("the call: {error}"))?;
+        Ok(Job { operation, payload, timeout_ms })
     }
 }
 
-/// Rehearses `call`, in a fresh sandbox but for an undo. `stream` is called with each piece of output (true: standard
+fn can_run(command: &str) -> Result<(), String> {
+    if command.len() > COMMAND_BYTES {
+        return Err(format!(
+            "a command may have {COMMAND_BYTES} bytes, this has {}; write a script with write_file and run that",
+            command.len()
+        ));
+    }
+    if command.contains('\0') {
+        return Err("a command can't contain a zero byte".to_owned());
+    }
+    Ok(())
+}
+
+/// Rehearses `call`, in a fresh sandbox if it looks into files. `stream` is called with each piece of output (true: standard
 /// error). What it changes is staged in `area`.
 ///
 /// # Errors
@@ -72,7 +84,14 @@ pub async fn carry_out(
     let started = Instant::now();
     let mut outcome = match call {
         Admitted::Undo { action: of } => area::stage_undo(&mut area.borrow_mut(), action, of),
-        call => match Job::of(call) {
+        Admitted::Move { .. } | Admitted::Delete { .. } | Admitted::MakeDirectory { .. } => {
+            names::stage(&mut area.borrow_mut(), action, &call)
+        }
+        Admitted::RunCommand { .. }
+        | Admitted::ReadFile { .. }
+        | Admitted::WriteFile { .. }
+        | Admitted::EditFile { .. }
+        | Admitted::ListFiles { .. } => match Job::of(&call) {
             Ok(job) => sandboxed(hands, area, action, job, cancel, stream).await?,
             Err(why) => failed(&why),
         },
@@ -110,7 +129,7 @@ async fn sandboxed(
         stderr: Output::new(pipes.stderr, true),
         layer: Layer { pipe: pipes.layer, area, action, due: job.operation.changes(), staged: None },
     };
-    let feed = feed(pipes.payload, &job.payload, &job.content);
+    let feed = feed(pipes.payload, &job.payload);
     let (end, stopped) = watch.until_end(end, feed, limit, cancel).await?;
     watch.rest().await;
     if matches!(end, End::Exited(_) | End::Signalled(_)) {
@@ -178,13 +197,9 @@ impl Pipes {
     }
 }
 
-/// Writes the payload, then the content; the end of the pipe is the end of the content.
-async fn feed(pipe: Pipe, payload: &[u8], content: &[u8]) {
-    let written = match pipe.write_all(payload).await {
-        Ok(()) => pipe.write_all(content).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = written {
+/// Writes the payload.
+async fn feed(pipe: Pipe, payload: &[u8]) {
+    if let Err(error) = pipe.write_all(payload).await {
         tracing::warn!("handing an action to its sandbox: {error}");
     }
 }
@@ -320,9 +335,9 @@ fn outcome(operation: Operation, end: End, stopped: Option<Stopped>, stdout: Out
     let ended = match end {
         End::Exited(code) => match operation {
             Operation::Command => Ended::Exited { code },
-            Operation::ReadFile | Operation::WriteFile | Operation::ListFiles if code == 0 => Ended::Exited { code },
+            Operation::Look | Operation::Change if code == 0 => Ended::Exited { code },
             // Its standard error says what went wrong.
-            Operation::ReadFile | Operation::WriteFile | Operation::ListFiles => Ended::Failed,
+            Operation::Look | Operation::Change => Ended::Failed,
         },
         End::Signalled(signal) => Ended::Signalled { signal },
         End::Failed(_) => Ended::Failed,

@@ -92,11 +92,17 @@ fn key(path: &Path) -> Result<Key, OpenError> {
 
 /// Stages what a sandbox's layer holds; the outcome then shows it.
 pub fn stage(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Effects, String> {
-    let staged = area.stage(action, layer).map_err(|error| error.to_string())?;
-    if staged.is_empty() {
-        area.discard(action).map_err(|error| error.to_string())?;
+    let effects = area.stage(action, layer).map_err(|error| error.to_string())?;
+    staged(area, action, &effects).map(|(effects, _)| effects)
+}
+
+/// What was staged, as the outcome shows it; what changes nothing does not stay staged.
+pub fn staged(area: &mut Area, action: u64, staged: &workspace::Effects) -> Result<(Effects, Standing), String> {
+    if !staged.is_empty() {
+        return Ok((effects(staged), Standing::Staged));
     }
-    Ok(effects(&staged))
+    area.discard(action).map_err(|error| error.to_string())?;
+    Ok((effects(staged), Standing::Nothing))
 }
 
 /// Stages the inverse of action `of`.

@@ -36,23 +36,43 @@ pub fn limit(cpu_s: u32) -> Result<(), Failure> {
 
 /// File access by Landlock: what the mounts leave open is narrowed once more, and survives a mistake in them.
 pub fn landlock() -> Result<(), Failure> {
-    let status = ruleset().and_then(|rules| rules.restrict_self()).map_err(|_| Failure::new(Step::Landlock, 0))?;
+    enforced(ruleset())
+}
+
+/// As [`landlock`], for our own file tools: the workspace and nothing else.
+///
+/// # Errors
+/// The failed step.
+pub fn landlock_workspace() -> Result<(), Failure> {
+    enforced(empty().and_then(|rules| allow(rules, "/workspace", own())))
+}
+
+fn enforced(rules: Result<RulesetCreated, landlock::RulesetError>) -> Result<(), Failure> {
+    let status = rules.and_then(|rules| rules.restrict_self()).map_err(|_| Failure::new(Step::Landlock, 0))?;
     match status.ruleset {
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
         RulesetStatus::NotEnforced => Err(Failure::new(Step::Landlock, libc::EOPNOTSUPP)),
     }
 }
 
+/// What the person's own files may have done to them.
+fn own() -> BitFlags<AccessFs> {
+    AccessFs::from_all(NEWEST) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev)
+}
+
+/// Nothing is allowed.
+fn empty() -> Result<RulesetCreated, landlock::RulesetError> {
+    Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(NEWEST))?
+        .scope(Scope::from_all(NEWEST))?
+        .create()
+}
+
 fn ruleset() -> Result<RulesetCreated, landlock::RulesetError> {
-    let all = AccessFs::from_all(NEWEST);
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
-    let own = all & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
-    let mut rules = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(all)?
-        .scope(Scope::from_all(NEWEST))?
-        .create()?;
+    let mut rules = empty()?;
     rules = allow(rules, "/", AccessFs::ReadDir.into())?;
     for name in SYSTEM {
         rules = allow(rules, &format!("/{name}"), read | AccessFs::Execute)?;
@@ -63,8 +83,8 @@ fn ruleset() -> Result<RulesetCreated, landlock::RulesetError> {
     for name in DEVICES {
         rules = allow(rules, &format!("/dev/{name}"), device)?;
     }
-    rules = allow(rules, "/tmp", own)?;
-    allow(rules, "/workspace", own)
+    rules = allow(rules, "/tmp", own())?;
+    allow(rules, "/workspace", own())
 }
 
 /// What is not there needs no rule.

@@ -51,7 +51,7 @@ impl Ledger {
             self.running.push(action);
             return OnRun::Start(call);
         }
-        let bytes = size(&call);
+        let bytes = call.texts_bytes();
         if self.waiting.len() >= WAITING_MAX || self.waiting_bytes + bytes > WAITING_BYTES {
             return OnRun::Ended(self.remember(
                 action,
@@ -70,7 +70,7 @@ impl Ledger {
         }
         if let Some(at) = self.waiting.iter().position(|(other, _)| *other == action) {
             if let Some((_, call)) = self.waiting.remove(at) {
-                self.waiting_bytes -= size(&call);
+                self.waiting_bytes -= call.texts_bytes();
             }
         } else if let Some(outcome) = self.ended.get(&action) {
             return OnCancel::Ended(outcome.clone());
@@ -84,7 +84,7 @@ impl Ledger {
         let outcome = self.remember(action, outcome);
         let next = self.waiting.pop_front();
         if let Some((action, call)) = &next {
-            self.waiting_bytes -= size(call);
+            self.waiting_bytes -= call.texts_bytes();
             self.running.push(*action);
         }
         (outcome, next)
@@ -109,15 +109,6 @@ impl Ledger {
             }
         }
         outcome
-    }
-}
-
-fn size(call: &Admitted) -> usize {
-    match call {
-        Admitted::RunCommand { command, .. } => command.len(),
-        Admitted::ReadFile { path } | Admitted::ListFiles { path } => path.len(),
-        Admitted::WriteFile { path, content } => path.len() + content.len(),
-        Admitted::Undo { .. } => 0,
     }
 }
 
@@ -177,7 +168,7 @@ mod tests {
     #[test]
     fn bytes_that_wait_are_bounded() {
         let mut ledger = full();
-        let big = |_| Admitted::WriteFile { path: String::new(), content: "x".repeat(WAITING_BYTES / 2) };
+        let big = |_| Admitted::WriteFile { path: String::new(), content: vec![b'x'; WAITING_BYTES / 2] };
         assert_eq!(ledger.run(100, big(())), OnRun::Later);
         assert_eq!(ledger.run(101, big(())), OnRun::Later);
         assert!(matches!(ledger.run(102, big(())), OnRun::Ended(_)));

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod limits;
 pub mod line;
 pub mod maker;
+pub mod names;
 pub mod pipe;
 pub mod pool;
 pub mod record;

@@ -18,8 +18,10 @@ pub const WAITING_BYTES: usize = 8 << 20;
 pub const REMEMBERED_MAX: usize = 64;
 /// Bytes of output in those results.
 pub const REMEMBERED_BYTES: usize = 4 << 20;
-/// A command line or a path: what one argument of a program may hold, less its final zero.
-pub const PAYLOAD_BYTES: usize = (128 << 10) - 1;
+/// A command line: what one argument of a program may hold, less its final zero.
+pub const COMMAND_BYTES: usize = (128 << 10) - 1;
+/// An admitted call, encoded, as it is handed to its sandbox: it came in one frame.
+pub const PAYLOAD_BYTES: usize = schema::limits::EXECUTOR_FRAME_BYTES;
 /// Longest wall-clock limit of a command, milliseconds.
 pub const TIMEOUT_MAX_MS: u32 = 3_600_000;
 /// Wall-clock limit of a file operation, milliseconds.
@@ -32,6 +34,12 @@ pub const OUTPUT_CHUNK_BYTES: usize = 32 << 10;
 pub const OUTGOING_MAX: usize = 16;
 /// A file that is read whole.
 pub const READ_FILE_BYTES: u64 = 64 << 20;
+/// A file that is edited.
+pub const EDIT_FILE_BYTES: u64 = 16 << 20;
+/// Lines that are named where an edit fits in several places.
+pub const EDIT_LINES_NAMED: usize = 10;
+/// Hunks of one diff.
+pub const DIFF_HUNKS_MAX: usize = 1_000;
 /// Names of one directory that are listed.
 pub const LIST_NAMES: usize = 10_000;
 

@@ -9,31 +9,29 @@ pub const ANSWER_BYTES: usize = 24;
 /// Bytes of an [`End`].
 pub const END_BYTES: usize = 8;
 
-/// What a sandbox is for.
+/// What a sandbox is for. The payload is the call, encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Operation {
-    /// The payload is a command line for the shell.
+    /// A command line for the shell.
     Command = 1,
-    /// The payload is a path; the file goes to standard output.
-    ReadFile = 2,
-    /// The payload is a path; what follows it is the content.
-    WriteFile = 3,
-    /// The payload is a path; the names go to standard output.
-    ListFiles = 4,
+    /// A file tool that changes nothing.
+    Look = 2,
+    /// A file tool that changes something.
+    Change = 3,
 }
 
 impl Operation {
     /// Whether it may change the workspace.
     pub fn changes(self) -> bool {
         match self {
-            Operation::Command | Operation::WriteFile => true,
-            Operation::ReadFile | Operation::ListFiles => false,
+            Operation::Command | Operation::Change => true,
+            Operation::Look => false,
         }
     }
 
     fn from_u8(number: u8) -> Option<Operation> {
-        [Operation::Command, Operation::ReadFile, Operation::WriteFile, Operation::ListFiles]
+        [Operation::Command, Operation::Look, Operation::Change]
             .into_iter()
             .find(|operation| *operation as u8 == number)
     }
@@ -42,14 +40,13 @@ impl Operation {
 /// Executor to maker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ask {
-    /// Make a sandbox. Four descriptors come along: the payload's pipe (its first `payload_bytes` are the command or
-    /// path), standard output, standard error, and where what it changed is handed out.
+    /// Make a sandbox. Four descriptors come along: the payload's pipe, standard output, standard error, and where what it changed is handed out.
     Run {
         /// Number of the action.
         action: u64,
         /// What it is for.
         operation: Operation,
-        /// Bytes of the command or path.
+        /// Bytes of the payload.
         payload_bytes: u32,
         /// RLIMIT_CPU of each process, seconds.
         cpu_s: u32,
@@ -175,7 +172,7 @@ mod tests {
     #[test]
     fn records_come_back_as_they_were() {
         for ask in [
-            Ask::Run { action: u64::MAX, operation: Operation::WriteFile, payload_bytes: 7, cpu_s: 9 },
+            Ask::Run { action: u64::MAX, operation: Operation::Change, payload_bytes: 7, cpu_s: 9 },
             Ask::Kill { action: 3 },
         ] {
             assert_eq!(Ask::from_bytes(&ask.to_bytes()), Some(ask));

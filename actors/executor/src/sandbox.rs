@@ -12,10 +12,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, chdir, sethostname, setsid};
+use schema::codec;
+use schema::tool::Admitted;
 use seccompiler::BpfProgram;
 
 use crate::layer::Room;
-use crate::limits::{TMP_BYTES, TMP_INODES};
+use crate::limits::{PAYLOAD_BYTES, TMP_BYTES, TMP_INODES};
 use crate::record::{Ask, End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
@@ -34,7 +36,7 @@ pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
 pub struct Work<'a> {
     /// What for.
     pub operation: Operation,
-    /// Bytes of the command or path at the front of the payload's pipe.
+    /// Bytes of the call in the payload's pipe.
     pub payload_bytes: u32,
     /// RLIMIT_CPU, seconds.
     pub cpu_s: u32,
@@ -204,32 +206,33 @@ fn child(work: &Work<'_>) -> ! {
 
 fn start(work: &Work<'_>, end: &mut RawFd) -> Result<i32, Failure> {
     // Not before: the first process hands out the layer, which no rule of the command's reaches.
-    confine::landlock()?;
-    let payload = take_payload(work)?;
+    let call = call(work)?;
+    match work.operation {
+        Operation::Command => confine::landlock()?,
+        Operation::Look | Operation::Change => confine::landlock_workspace()?,
+    }
     sys::default_signals();
     *end = descriptors(work)?;
-    match work.operation {
-        Operation::Command => Err(command::exec(&payload)),
-        Operation::ReadFile => Ok(files::finish(files::read(&payload))),
-        Operation::WriteFile => Ok(files::finish(files::write(&payload))),
-        Operation::ListFiles => Ok(files::finish(files::list(&payload))),
+    match (work.operation, call) {
+        (Operation::Command, Admitted::RunCommand { command, .. }) => Err(command::exec(command.as_bytes())),
+        (Operation::Command, _) => Err(Failure::new(Step::Payload, libc::EINVAL)),
+        (Operation::Look | Operation::Change, call) => Ok(files::run(&call)),
     }
 }
 
-fn take_payload(work: &Work<'_>) -> Result<Vec<u8>, Failure> {
+/// What is to be done.
+fn call(work: &Work<'_>) -> Result<Admitted, Failure> {
     let mut bytes = vec![0; work.payload_bytes as usize];
     let mut pipe = File::from(work.payload.try_clone().at(Step::Payload)?);
     pipe.read_exact(&mut bytes).at(Step::Payload)?;
-    Ok(bytes)
+    codec::decode(&bytes, PAYLOAD_BYTES).map_err(|_| Failure::new(Step::Payload, libc::EINVAL))
 }
 
 /// 0 to 2 as a program expects them, and nothing else but the line for the end, which exec closes.
 fn descriptors(work: &Work<'_>) -> Result<RawFd, Failure> {
     let input = match work.operation {
-        Operation::WriteFile => work.payload.try_clone().at(Step::Descriptors)?,
-        Operation::Command | Operation::ReadFile | Operation::ListFiles => {
-            File::open("/dev/null").at(Step::Descriptors)?.into()
-        }
+        Operation::Command => File::open("/dev/null").at(Step::Descriptors)?.into(),
+        Operation::Look | Operation::Change => work.payload.try_clone().at(Step::Descriptors)?,
     };
     const FIRST_FREE: RawFd = 16;
     let lifted: Result<Vec<RawFd>, nix::Error> = [&input, &work.stdout, &work.stderr, work.line]

@@ -50,6 +50,10 @@ impl Executors {
             Admitted::RunCommand { timeout_ms, .. } => *timeout_ms,
             Admitted::ReadFile { .. }
             | Admitted::WriteFile { .. }
+            | Admitted::EditFile { .. }
+            | Admitted::Move { .. }
+            | Admitted::Delete { .. }
+            | Admitted::MakeDirectory { .. }
             | Admitted::ListFiles { .. }
             | Admitted::Undo { .. } => COMMAND_TIMEOUT_MS,
         };

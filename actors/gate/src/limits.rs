@@ -46,6 +46,8 @@ pub const COMMAND_BYTES_MAX: usize = 64 << 10;
 pub const PATH_BYTES_MAX: usize = 4_000;
 /// Largest file that a call may write, bytes.
 pub const CONTENT_BYTES_MAX: usize = 512 << 10;
+/// Words of a message that is small talk at most.
+pub const WORDS_OF_SMALL_TALK: usize = 3;
 /// Wall-clock limit of a command that names none, milliseconds.
 pub const COMMAND_TIMEOUT_MS: u32 = 120_000;
 /// Largest wall-clock limit that a command may ask for, milliseconds.

@@ -8,7 +8,7 @@ use schema::edge::local::ToClient;
 use schema::edge::memory::{Ask, Step, ToMemory};
 use schema::edge::model::ToModel;
 use schema::talk::{Completion, Message};
-use schema::tool::{Admitted, Decision, ToolCall, ToolOutcome};
+use schema::tool::{Decision, ToolCall, ToolOutcome};
 use schema::undo::UndoPreview;
 
 use crate::peer::Weigh;
@@ -75,12 +75,7 @@ impl Weigh for ToExecutor {
     fn weight_bytes(&self) -> usize {
         BARE_BYTES
             + match self {
-                ToExecutor::Run { call, .. } => match call {
-                    Admitted::RunCommand { command, .. } => command.len(),
-                    Admitted::ReadFile { path } | Admitted::ListFiles { path } => path.len(),
-                    Admitted::WriteFile { path, content } => path.len() + content.len(),
-                    Admitted::Undo { .. } => 0,
-                },
+                ToExecutor::Run { call, .. } => call.texts_bytes(),
                 ToExecutor::Settle { .. } | ToExecutor::PreviewUndo { .. } | ToExecutor::Cancel { .. } => 0,
             }
     }

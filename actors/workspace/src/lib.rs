@@ -20,6 +20,7 @@ mod kept_links;
 mod layer;
 mod limits;
 mod links;
+mod look;
 mod node;
 mod parents;
 mod plan;

@@ -68,7 +68,35 @@ pub enum Admitted {
         /// Where.
         path: String,
         /// What.
-        content: String,
+        content: Vec<u8>,
+    },
+    /// A part of a file's text, or all of it, replaced by another.
+    EditFile {
+        /// Where.
+        path: String,
+        /// How.
+        edit: Edit,
+    },
+    /// A file, link or directory gets another name; the directories of that are made.
+    Move {
+        /// Which.
+        from: String,
+        /// Its new name.
+        to: String,
+        /// A file or link that has this name already goes.
+        overwrite: bool,
+    },
+    /// A file or link is removed.
+    Delete {
+        /// Which.
+        path: String,
+        /// A directory too, with all that is in it.
+        recursive: bool,
+    },
+    /// A directory, and those above it that are missing.
+    MakeDirectory {
+        /// Where.
+        path: String,
     },
     /// Takes back what an action changed; the action itself, like any other, is shown and can be undone.
     Undo {
@@ -80,6 +108,52 @@ pub enum Admitted {
         /// Where.
         path: String,
     },
+}
+
+/// How a file is edited.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Edit {
+    /// Exactly this text becomes that one.
+    Replace {
+        /// What is there; must be there once, unless `all`.
+        old: String,
+        /// What comes in its place.
+        new: String,
+        /// Wherever it is.
+        all: bool,
+    },
+    /// A unified diff.
+    Diff(String),
+}
+
+impl Admitted {
+    /// Bytes of its texts: what of it can be large.
+    pub fn texts_bytes(&self) -> usize {
+        match self {
+            Admitted::RunCommand { command, .. } => command.len(),
+            Admitted::ReadFile { path } | Admitted::ListFiles { path } => path.len(),
+            Admitted::WriteFile { path, content } => path.len() + content.len(),
+            Admitted::EditFile { path, edit: Edit::Replace { old, new, .. } } => path.len() + old.len() + new.len(),
+            Admitted::EditFile { path, edit: Edit::Diff(diff) } => path.len() + diff.len(),
+            Admitted::Move { from, to, .. } => from.len() + to.len(),
+            Admitted::Delete { path, .. } | Admitted::MakeDirectory { path } => path.len(),
+            Admitted::Undo { .. } => 0,
+        }
+    }
+
+    /// Whether it may change the workspace.
+    pub fn changes(&self) -> bool {
+        match self {
+            Admitted::RunCommand { .. }
+            | Admitted::WriteFile { .. }
+            | Admitted::EditFile { .. }
+            | Admitted::Move { .. }
+            | Admitted::Delete { .. }
+            | Admitted::MakeDirectory { .. }
+            | Admitted::Undo { .. } => true,
+            Admitted::ReadFile { .. } | Admitted::ListFiles { .. } => false,
+        }
+    }
 }
 
 /// How an admitted call ended.

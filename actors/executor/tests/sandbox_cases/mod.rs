@@ -5,6 +5,7 @@ use std::pin::Pin;
 pub mod basics;
 pub mod bench;
 pub mod confinement;
+pub mod edits;
 pub mod failures;
 pub mod files;
 pub mod limits;
@@ -72,6 +73,11 @@ pub fn all() -> Vec<Case> {
         files::paths_that_lead_out_are_refused_here_too,
         files::what_is_no_file_is_named,
         files::names_are_listed_one_a_line_whatever_they_hold,
+        edits::an_edit_changes_what_was_said_and_nothing_else,
+        edits::an_edit_follows_no_link_and_takes_no_giant,
+        edits::what_is_moved_is_the_same_file_in_another_place,
+        edits::what_is_deleted_or_made_is_named_exactly,
+        edits::names_that_lead_out_are_refused_here_too,
         requests::an_action_asked_for_twice_is_carried_out_once,
         requests::actions_beyond_the_limit_wait_their_turn,
         requests::an_action_outlives_its_edge,

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 use schema::label::Confidentiality;
 
 use super::*;
+use crate::limits::{COMMAND_BYTES_MAX, COMMAND_TIMEOUT_MS, CONTENT_BYTES_MAX, PATH_BYTES_MAX};
+use schema::tool::Edit;
 
 fn decided(name: &str, arguments: &str) -> Decided {
     labelled(name, arguments, Integrity::Owner)
@@ -30,9 +32,37 @@ fn what_is_listed_and_well_formed_is_admitted() {
 }
 
 #[test]
+fn tools_that_change_files_are_admitted_as_asked() {
+    let replace = Edit::Replace { old: "a".to_owned(), new: String::new(), all: false };
+    for (tool, arguments, admitted) in [
+        (
+            "edit_file",
+            r#"{"path": "f", "old": "a", "new": ""}"#,
+            Admitted::EditFile { path: "f".to_owned(), edit: replace },
+        ),
+        (
+            "edit_file",
+            r#"{"path": "f", "diff": "@@"}"#,
+            Admitted::EditFile { path: "f".to_owned(), edit: Edit::Diff("@@".to_owned()) },
+        ),
+        (
+            "move",
+            r#"{"from": "a/", "to": "./b"}"#,
+            Admitted::Move { from: "a".to_owned(), to: "b".to_owned(), overwrite: false },
+        ),
+        ("delete", r#"{"path": "a/", "recursive": true}"#, Admitted::Delete { path: "a".to_owned(), recursive: true }),
+        ("make_directory", r#"{"path": "a//b"}"#, Admitted::MakeDirectory { path: "a/b".to_owned() }),
+    ] {
+        let it = decided(tool, arguments);
+        assert_eq!((it.admitted, it.decision.risk), (Some(admitted), Risk::Medium), "{tool} {arguments}");
+    }
+}
+
+#[test]
 fn all_else_is_refused_by_a_named_rule_with_a_way_out() {
     let long = format!(r#"{{"command": "{}"}}"#, "x".repeat(COMMAND_BYTES_MAX + 1));
     let path = format!(r#"{{"path": "{}"}}"#, "x".repeat(PATH_BYTES_MAX + 1));
+    let diff = format!(r#"{{"path": "a", "diff": "{}"}}"#, "x".repeat(CONTENT_BYTES_MAX + 1));
     for (tool, arguments, rule) in [
         ("reboot", "{}", "tools.listed"),
         ("", "{}", "tools.listed"),
@@ -55,6 +85,21 @@ fn all_else_is_refused_by_a_named_rule_with_a_way_out() {
         ("read_file", path.as_str(), "arguments.limit"),
         ("write_file", r#"{"path": "a"}"#, "arguments.form"),
         ("list_files", r#"{"path": "/"}"#, "arguments.path"),
+        ("edit_file", r#"{"path": "a"}"#, "arguments.value"),
+        ("edit_file", r#"{"path": "a", "old": "x"}"#, "arguments.value"),
+        ("edit_file", r#"{"path": "a", "old": "", "new": "x"}"#, "arguments.value"),
+        ("edit_file", r#"{"path": "a", "old": "x", "new": "x"}"#, "arguments.value"),
+        ("edit_file", r#"{"path": "a", "old": "x", "new": "y", "diff": "@@"}"#, "arguments.value"),
+        ("edit_file", r#"{"path": "a", "diff": "@@", "all": true}"#, "arguments.value"),
+        ("edit_file", r#"{"path": "/a", "old": "x", "new": "y"}"#, "arguments.path"),
+        ("edit_file", diff.as_str(), "arguments.limit"),
+        ("move", r#"{"from": "a", "to": "/b"}"#, "arguments.path"),
+        ("move", r#"{"from": "../a", "to": "b"}"#, "arguments.path"),
+        ("move", r#"{"from": "a", "to": "."}"#, "arguments.path"),
+        ("move", r#"{"from": "a"}"#, "arguments.form"),
+        ("delete", r#"{"path": "."}"#, "arguments.path"),
+        ("delete", r#"{"path": "a", "recursive": "yes"}"#, "arguments.form"),
+        ("make_directory", r#"{"path": "a/../../b"}"#, "arguments.path"),
     ] {
         let Decided { decision, admitted } = decided(tool, arguments);
         assert_eq!(decision.verdict, Verdict::Refused, "{tool} {arguments}");
@@ -75,9 +120,17 @@ proptest! {
     /// No text at all makes a path that leaves the workspace.
     #[test]
     fn no_admitted_path_leaves_the_workspace(asked in "[a./\\\\\u{0}\n]{0,12}") {
-        let arguments = serde_json::json!({ "path": asked, "content": "" }).to_string();
-        let admitted = decided("write_file", &arguments).admitted;
-        if let Some(Admitted::WriteFile { path, .. }) = admitted {
+        let calls = [
+            ("write_file", serde_json::json!({ "path": asked, "content": "" })),
+            ("delete", serde_json::json!({ "path": asked })),
+            ("move", serde_json::json!({ "from": "a", "to": asked })),
+        ];
+        for (tool, arguments) in calls {
+            let path = match decided(tool, &arguments.to_string()).admitted {
+                Some(Admitted::WriteFile { path, .. } | Admitted::Delete { path, .. }) => path,
+                Some(Admitted::Move { to, .. }) => to,
+                _ => continue,
+            };
             prop_assert!(!path.starts_with('/') && !path.contains('\0') && !path.is_empty());
             prop_assert!(path.split('/').all(|part| !part.is_empty() && part != "." && part != ".."));
         }

@@ -72,11 +72,8 @@ async fn possible(gate: &Gate, open: &OpenTurn, decided: Decided) -> Result<Deci
 /// What the call reads; what it writes to has the turn's label from here on.
 async fn labels(gate: &Gate, slot: u32, call: &Admitted, label: Label) -> Result<Label, String> {
     let reads = gate.house.workspace(&gate.memories, slot).await?;
-    match call {
-        Admitted::RunCommand { .. } | Admitted::WriteFile { .. } | Admitted::Undo { .. } => {
-            gate.house.taint(&gate.memories, slot, label).await?;
-        }
-        Admitted::ReadFile { .. } | Admitted::ListFiles { .. } => {}
+    if call.changes() {
+        gate.house.taint(&gate.memories, slot, label).await?;
     }
     Ok(reads)
 }

@@ -197,7 +197,7 @@ impl Driver {
             Effect::Complete { messages, call, streamed } => {
                 let slot = self.open.principal.number;
                 let inbox = self.open.inbox.clone();
-                let tools = tools::specs();
+                let tools = tools::specs_for(&messages);
                 let request = self.gate.models.complete(slot, messages, tools, call, inbox);
                 self.completion = Some((request, streamed));
             }

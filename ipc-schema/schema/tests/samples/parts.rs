@@ -9,7 +9,7 @@ use schema::effects::{Change, Effect, Effects, Kind, Side, Standing};
 use schema::label::{Confidentiality, Integrity, Label};
 use schema::talk::{CallMode, Completion, CompletionEnd, Message, Speaker, Usage};
 use schema::tool::{
-    Admitted, Decision, Ended, Parameter, ParameterKind, Risk, Settled, ToolCall, ToolOutcome, ToolSpec, Verdict,
+    Admitted, Decision, Edit, Ended, Parameter, ParameterKind, Risk, Settled, ToolCall, ToolOutcome, ToolSpec, Verdict,
 };
 use schema::undo::{ConflictWhy, UndoConflict, UndoPreview};
 
@@ -24,7 +24,8 @@ variants!(speaker, SPEAKER, Speaker: System, User, Assistant, Tool);
 variants!(call_mode, CALL_MODE, CallMode: Never, May, Must);
 variants!(completion_end, COMPLETION_END, CompletionEnd: Done, Length, Cancelled);
 variants!(parameter_kind, PARAMETER_KIND, ParameterKind: String, Integer, Boolean);
-variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, WriteFile, Undo, ListFiles);
+variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, WriteFile, EditFile, Move, Delete, MakeDirectory, Undo, ListFiles);
+variants!(edit, EDIT, Edit: Replace, Diff);
 variants!(ended, ENDED, Ended: Exited, Signalled, TimedOut, Cancelled, Failed, Unknown);
 variants!(verdict, VERDICT, Verdict: Allowed, Asked, Refused);
 variants!(risk, RISK, Risk: Low, Medium, High);
@@ -194,6 +195,39 @@ pub fn steps() -> Vec<Step> {
     ]
 }
 
+fn admitted_calls() -> Vec<Line> {
+    let mut lines = Vec::new();
+    macro_rules! add {
+        ($kind:literal, $name:ident, $values:expr) => {
+            lines.extend($values.iter().map(|value| line($kind, $name(value), value)))
+        };
+    }
+    add!(
+        "Admitted",
+        admitted,
+        [
+            Admitted::RunCommand { command: "ls".into(), timeout_ms: 10_000 },
+            Admitted::ReadFile { path: "a".into() },
+            Admitted::WriteFile { path: "a".into(), content: b"b".into() },
+            Admitted::EditFile {
+                path: "a".into(),
+                edit: Edit::Replace { old: "b".into(), new: "c".into(), all: true }
+            },
+            Admitted::Move { from: "a".into(), to: "b".into(), overwrite: true },
+            Admitted::Delete { path: "a".into(), recursive: true },
+            Admitted::MakeDirectory { path: "a".into() },
+            Admitted::Undo { action: 9 },
+            Admitted::ListFiles { path: ".".into() }
+        ]
+    );
+    add!(
+        "Edit",
+        edit,
+        [Edit::Replace { old: "a".into(), new: "b".into(), all: false }, Edit::Diff("@@ -1 +1 @@\n-a\n+b\n".into())]
+    );
+    lines
+}
+
 /// The lines of `shared.txt`.
 pub fn lines() -> Vec<Line> {
     let mut lines = Vec::new();
@@ -224,17 +258,7 @@ pub fn lines() -> Vec<Line> {
     add!("CallMode", call_mode, [CallMode::Never, CallMode::May, CallMode::Must]);
     add!("CompletionEnd", completion_end, [CompletionEnd::Done, CompletionEnd::Length, CompletionEnd::Cancelled]);
     add!("ParameterKind", parameter_kind, [ParameterKind::String, ParameterKind::Integer, ParameterKind::Boolean]);
-    add!(
-        "Admitted",
-        admitted,
-        [
-            Admitted::RunCommand { command: "ls".into(), timeout_ms: 10_000 },
-            Admitted::ReadFile { path: "a".into() },
-            Admitted::WriteFile { path: "a".into(), content: "b".into() },
-            Admitted::Undo { action: 9 },
-            Admitted::ListFiles { path: ".".into() }
-        ]
-    );
+    lines.extend(admitted_calls());
     add!(
         "Ended",
         ended,
@@ -274,6 +298,7 @@ pub fn names() -> Vec<(&'static str, &'static [&'static str])> {
         ("CompletionEnd", COMPLETION_END),
         ("ParameterKind", PARAMETER_KIND),
         ("Admitted", ADMITTED),
+        ("Edit", EDIT),
         ("Ended", ENDED),
         ("Verdict", VERDICT),
         ("Risk", RISK),

@@ -1,0 +1,120 @@
+//! What there is to say of each tool.
+
+use schema::tool::Risk;
+
+/// Whom a tool is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// A model is always told of it.
+    Always,
+    /// A model is told of it when a turn is more than small talk.
+    AtWork,
+    /// A person knows of it.
+    Never,
+}
+
+/// What there is to say of a tool.
+pub struct About {
+    /// As a call names it.
+    pub name: &'static str,
+    /// Whom it is for.
+    pub told: Told,
+    /// How much harm it could do.
+    pub risk: Risk,
+    /// For a model.
+    pub description: &'static str,
+    /// In order; one with `?` is optional; of a kind other than text, the kind stands behind a colon.
+    pub parameters: &'static [&'static str],
+    /// Arguments, for a person who gave others.
+    pub example: &'static str,
+}
+
+/// Runs a shell command.
+pub const RUN_COMMAND: About = About {
+    name: "run_command",
+    told: Told::Always,
+    risk: Risk::Medium,
+    description: "Run a shell command in the workspace, without network.",
+    parameters: &["command"],
+    example: r#"{"command": "ls -l"} and, if wanted, "timeout_ms": 1000."#,
+};
+
+/// Reads a file.
+pub const READ_FILE: About = About {
+    name: "read_file",
+    told: Told::Always,
+    risk: Risk::Low,
+    description: "Read a file.",
+    parameters: &["path"],
+    example: r#"{"path": "notes.txt"}."#,
+};
+
+/// Writes a file.
+pub const WRITE_FILE: About = About {
+    name: "write_file",
+    told: Told::Always,
+    risk: Risk::Medium,
+    description: "Write a whole file.",
+    parameters: &["path", "content"],
+    example: r#"{"path": "notes.txt", "content": "…"}."#,
+};
+
+/// Lists a directory.
+pub const LIST_FILES: About = About {
+    name: "list_files",
+    told: Told::Always,
+    risk: Risk::Low,
+    description: "List a directory; \".\" is the workspace.",
+    parameters: &["path"],
+    example: r#"{"path": "."}."#,
+};
+
+/// Changes a part of a file.
+pub const EDIT_FILE: About = About {
+    name: "edit_file",
+    told: Told::AtWork,
+    risk: Risk::Medium,
+    description: "Replace the one place in a file that is exactly `old`; or apply a unified diff.",
+    parameters: &["path", "old?", "new?", "all?:boolean", "diff?"],
+    example: r#"{"path": "notes.txt", "old": "…", "new": "…"} or {"path": "notes.txt", "diff": "@@ …"}."#,
+};
+
+/// Gives a file or directory another name.
+pub const MOVE: About = About {
+    name: "move",
+    told: Told::AtWork,
+    risk: Risk::Medium,
+    description: "Rename or move a file or directory.",
+    parameters: &["from", "to", "overwrite?:boolean"],
+    example: r#"{"from": "notes.txt", "to": "old/notes.txt"}."#,
+};
+
+/// Removes a file or directory.
+pub const DELETE: About = About {
+    name: "delete",
+    told: Told::AtWork,
+    risk: Risk::Medium,
+    description: "Delete a file; a directory if recursive.",
+    parameters: &["path", "recursive?:boolean"],
+    example: r#"{"path": "notes.txt"} or {"path": "dir", "recursive": true}."#,
+};
+
+/// Makes a directory.
+pub const MAKE_DIRECTORY: About = About {
+    name: "make_directory",
+    told: Told::AtWork,
+    risk: Risk::Medium,
+    description: "Make a directory and those above it.",
+    parameters: &["path"],
+    example: r#"{"path": "some/dir"}."#,
+};
+
+/// Takes back what an action changed. For people: a model is not told of it.
+pub const UNDO: About = About {
+    name: "undo",
+    told: Told::Never,
+    risk: Risk::Medium,
+    description: "",
+    parameters: &[],
+    example: r#"{"action": 17}."#,
+};

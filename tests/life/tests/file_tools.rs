@@ -1,0 +1,132 @@
+//! The file tools through every real process: each is shown, becomes real wholly, and is taken back; what leads out of the
+//! workspace is refused with its rule and a way out.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::PathBuf;
+
+use harness::{Chelad, Home};
+use serde_json::{Value, json};
+
+struct Scene {
+    chelad: Chelad,
+    home: Home,
+}
+
+impl Scene {
+    fn start(name: &str) -> Scene {
+        let home = Home::new(name).unwrap();
+        home.script_model().unwrap();
+        let chelad = Chelad::start(&home).unwrap();
+        Scene { chelad, home }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.root().join("var/principals/1/workspace").join(name)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.path(name)).ok()
+    }
+
+    fn tool(&self, name: &str, arguments: Value) -> Value {
+        self.home.chela_json(&["tool", name, &arguments.to_string()]).unwrap()
+    }
+
+    /// A tool that changes something; the number of its action.
+    #[track_caller]
+    fn changes(&self, name: &str, arguments: Value) -> u64 {
+        let report = self.tool(name, arguments);
+        assert_eq!((&report["committed"], &report["exit_code"]), (&json!(true), &json!(0)), "{report:#}");
+        report["action"].as_u64().unwrap()
+    }
+
+    /// What a tool that was carried out in vain says.
+    #[track_caller]
+    fn fails(&self, name: &str, arguments: Value, because: &str) {
+        let report = self.tool(name, arguments);
+        assert_eq!(report["committed"], false, "{report:#}");
+        assert!(report["stderr"].as_str().unwrap().contains(because), "{because:?}: {report:#}");
+    }
+
+    #[track_caller]
+    fn undo(&self, action: u64) {
+        let report = self.home.chela_json(&["undo", &action.to_string()]).unwrap();
+        assert_eq!(report["committed"], true, "{report:#}");
+    }
+
+    fn stop(self) {
+        assert!(self.home.chela(&["log", "verify"]).unwrap().status.success());
+        assert!(self.chelad.stop().unwrap().success());
+    }
+}
+
+#[test]
+fn each_tool_that_changes_files_is_shown_committed_and_taken_back() {
+    let scene = Scene::start("file-tools");
+    scene.changes("write_file", json!({ "path": "d/text", "content": "one\ntwo\nthree\n" }));
+    let report = scene.tool("edit_file", json!({ "path": "d/text", "old": "two", "new": "zwei" }));
+    assert!(report["effects"]["changed"].to_string().contains("+zwei"), "{report:#}");
+    assert_eq!(scene.text("d/text").unwrap(), "one\nzwei\nthree\n");
+    scene.fails("edit_file", json!({ "path": "d/text", "old": "e", "new": "E" }), "4 times");
+    scene.undo(report["action"].as_u64().unwrap());
+    assert_eq!(scene.text("d/text").unwrap(), "one\ntwo\nthree\n");
+    let diff = "--- a/d/text\n+++ b/d/text\n@@ -1,2 +1,3 @@\n one\n+and a half\n two\n";
+    let patched = scene.changes("edit_file", json!({ "path": "d/text", "diff": diff }));
+    assert_eq!(scene.text("d/text").unwrap(), "one\nand a half\ntwo\nthree\n");
+    scene.fails("edit_file", json!({ "path": "d/text", "diff": "@@ -9 +9 @@\n-nine\n+9\n" }), "hunk 1 of 1");
+    scene.undo(patched);
+    let moved = scene.changes("move", json!({ "from": "d", "to": "e/f" }));
+    assert_eq!((scene.text("e/f/text").unwrap().as_str(), scene.path("d").exists()), ("one\ntwo\nthree\n", false));
+    scene.undo(moved);
+    assert!(!scene.path("e").exists() && scene.path("d/text").exists());
+    scene.fails("delete", json!({ "path": "d" }), "set recursive");
+    let deleted = scene.changes("delete", json!({ "path": "d", "recursive": true }));
+    assert!(!scene.path("d").exists());
+    scene.undo(deleted);
+    assert_eq!(scene.text("d/text").unwrap(), "one\ntwo\nthree\n");
+    let made = scene.changes("make_directory", json!({ "path": "x/y/z" }));
+    assert!(scene.path("x/y/z").is_dir());
+    scene.undo(made);
+    assert!(!scene.path("x").exists());
+    scene.stop();
+}
+
+#[test]
+fn what_leads_out_of_the_workspace_is_refused_with_its_rule_and_a_way_out() {
+    let scene = Scene::start("hostile-paths");
+    let outside = scene.path("../store.key");
+    let before = fs::read(&outside).ok();
+    scene.tool("run_command", json!({ "command": "ln -s .. up; ln -s / root; echo x > file" }));
+    let huge = "x".repeat(5_000);
+    for path in ["../store.key", "/etc/passwd", "a/../../b", "a\u{0}b", huge.as_str(), "", ".."] {
+        for (tool, arguments) in [
+            ("read_file", json!({ "path": path })),
+            ("write_file", json!({ "path": path, "content": "x" })),
+            ("edit_file", json!({ "path": path, "old": "a", "new": "b" })),
+            ("move", json!({ "from": path, "to": "here" })),
+            ("move", json!({ "from": "file", "to": path })),
+            ("delete", json!({ "path": path, "recursive": true })),
+            ("make_directory", json!({ "path": path })),
+            ("list_files", json!({ "path": path })),
+        ] {
+            let report = scene.tool(tool, arguments);
+            assert_eq!(report["decision"], "refused", "{tool} {path:?}: {report:#}");
+            let rule = if path == huge { "arguments.limit" } else { "arguments.path" };
+            assert_eq!(report["rule"], rule, "{report:#}");
+            assert!(!report["remedy"].as_str().unwrap().is_empty(), "{report:#}");
+        }
+    }
+    for path in ["up/store.key", "root/etc/hostname"] {
+        scene.fails("read_file", json!({ "path": path }), "could not open");
+        scene.fails("write_file", json!({ "path": path, "content": "x" }), "symbolic link");
+        scene.fails("edit_file", json!({ "path": path, "old": "a", "new": "b" }), "symbolic link");
+        scene.fails("move", json!({ "from": path, "to": "here" }), "symbolic link");
+        scene.fails("move", json!({ "from": "file", "to": path }), "symbolic link");
+        scene.fails("delete", json!({ "path": path }), "symbolic link");
+        scene.fails("make_directory", json!({ "path": format!("{path}/new") }), "symbolic link");
+    }
+    assert_eq!((fs::read(&outside).ok(), scene.text("file").as_deref()), (before, Some("x\n")));
+    scene.stop();
+}
