@@ -52,14 +52,14 @@ pub fn make(principal: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Opens workspace and store, and finishes or takes back what a crash left.
+/// Opens workspace and store, with directories `beside` that may be changed too, and finishes or takes back what a crash left.
 ///
 /// # Errors
 /// See [`OpenError`].
-pub fn open(principal: &Path) -> Result<Area, OpenError> {
+pub fn open(principal: &Path, beside: &[PathBuf]) -> Result<Area, OpenError> {
     let (workspace, store) = (principal.join("workspace"), principal.join("store"));
     let key = key(&principal.join("store.key"))?;
-    let (area, recovered) = Area::open(&workspace, &store, &key, Limits::default())?;
+    let (area, recovered) = Area::open_beside(&workspace, beside, &store, &key, Limits::default(), None)?;
     for action in &recovered.finished {
         tracing::warn!("action {action}: its commit was interrupted, and is finished now");
     }
@@ -92,7 +92,7 @@ fn key(path: &Path) -> Result<Key, OpenError> {
 
 /// Stages what a sandbox's layer holds; the outcome then shows it.
 pub fn stage(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Effects, String> {
-    let effects = area.stage(action, layer).map_err(|error| error.to_string())?;
+    let effects = area.stage_layers(action, layer).map_err(|error| error.to_string())?;
     staged(area, action, &effects).map(|(effects, _)| effects)
 }
 

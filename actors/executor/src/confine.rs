@@ -1,5 +1,7 @@
 //! What a sandbox's init takes from itself before anything of the person's runs in it.
 
+use std::ffi::OsString;
+
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
@@ -34,9 +36,13 @@ pub fn limit(cpu_s: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// File access by Landlock: what the mounts leave open is narrowed once more, and survives a mistake in them.
-pub fn landlock() -> Result<(), Failure> {
-    enforced(ruleset())
+/// File access by Landlock: what the mounts leave open is narrowed once more, and survives a mistake in them. `writable`:
+/// names of directories that may be changed.
+///
+/// # Errors
+/// The failed step.
+pub fn landlock(writable: &[OsString]) -> Result<(), Failure> {
+    enforced(ruleset(writable))
 }
 
 /// As [`landlock`], for our own file tools: the workspace and nothing else.
@@ -69,7 +75,7 @@ fn empty() -> Result<RulesetCreated, landlock::RulesetError> {
         .create()
 }
 
-fn ruleset() -> Result<RulesetCreated, landlock::RulesetError> {
+fn ruleset(writable: &[OsString]) -> Result<RulesetCreated, landlock::RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
     let mut rules = empty()?;
@@ -78,6 +84,9 @@ fn ruleset() -> Result<RulesetCreated, landlock::RulesetError> {
         rules = allow(rules, &format!("/{name}"), read | AccessFs::Execute)?;
     }
     rules = allow(rules, directories::INSIDE, read | AccessFs::Execute)?;
+    for name in writable {
+        rules = allow(rules, &format!("{}/{}", directories::INSIDE, name.to_string_lossy()), own())?;
+    }
     rules = allow(rules, "/etc", read)?;
     rules = allow(rules, "/proc", read)?;
     for name in DEVICES {

@@ -2,15 +2,19 @@
 //!
 //! The upper layer is in memory and bounded by its mount: no watchdog's guess, and what nobody commits is gone with it.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
 
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
-use nix::sys::stat::{Mode, fchmod};
+use nix::sys::stat::{Mode, SFlag, fchmod, mknodat};
+use workspace::STAGING;
 
+use crate::directories;
 use crate::limits::{LAYER_BYTES, LAYER_INODES};
 use crate::step::{At, Failure, Step};
 
@@ -18,11 +22,25 @@ use crate::step::{At, Failure, Step};
 const AT: &str = "/tmp";
 const WORKSPACE: &str = "/workspace";
 
-/// An empty filesystem for a layer. These descriptors are the only way to it.
+/// An empty filesystem for layers. These descriptors are the only way to it.
 #[derive(Debug)]
 pub struct Room {
+    workspace: Layer,
+    /// Directories beside it that may be changed, by name, in order.
+    beside: Vec<(OsString, Layer)>,
+}
+
+#[derive(Debug)]
+struct Layer {
     upper: OwnedFd,
     work: OwnedFd,
+}
+
+impl Room {
+    /// Names of the directories beside the workspace.
+    pub fn names(&self) -> Vec<OsString> {
+        self.beside.iter().map(|(name, _)| name.clone()).collect()
+    }
 }
 
 /// Makes the room, out of every command's sight as soon as something is mounted over /tmp.
@@ -33,37 +51,61 @@ pub fn room() -> Result<Room, Failure> {
     let size = format!("size={LAYER_BYTES},nr_inodes={LAYER_INODES},mode=0700");
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("layer"), AT, Some("tmpfs"), flags, Some(size.as_str())).at(Step::Layer)?;
-    let directory = |name: &str| {
-        let path = format!("{AT}/{name}");
-        DirBuilder::new().mode(0o700).create(&path).at(Step::Layer)?;
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        open(path.as_str(), flags, Mode::empty()).at(Step::Layer)
-    };
-    Ok(Room { upper: directory("upper")?, work: directory("work")? })
+    let workspace = Layer::new("workspace")?;
+    let mut beside = Vec::new();
+    for (number, name) in directories::covered()?.into_iter().enumerate() {
+        let layer = Layer::new(&number.to_string())?;
+        // What is staged there is no command's business.
+        mknodat(&layer.upper, STAGING, SFlag::S_IFCHR, Mode::empty(), 0).at(Step::Layer)?;
+        beside.push((name, layer));
+    }
+    Ok(Room { workspace, beside })
 }
 
-/// Puts a fresh layer over the workspace.
+/// Puts a fresh layer over the workspace, and over each directory that may be changed.
 ///
 /// # Errors
 /// The failed step.
 pub fn cover(room: &Room) -> Result<(), Failure> {
-    // The top directory's own attributes are those of the upper layer.
-    let lower = fs::metadata(WORKSPACE).at(Step::Layer)?;
-    let mode = Mode::from_bits_truncate(lower.permissions().mode());
-    fchmod(&room.upper, mode).at(Step::Layer)?;
-    let (upper, work) = (room.upper.as_raw_fd(), room.work.as_raw_fd());
-    let options = format!("lowerdir={WORKSPACE},upperdir=/proc/self/fd/{upper},workdir=/proc/self/fd/{work},userxattr");
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("workspace"), WORKSPACE, Some("overlay"), flags, Some(options.as_str())).at(Step::Layer)
+    room.workspace.over(Path::new(WORKSPACE))?;
+    room.beside.iter().try_for_each(|(name, layer)| layer.over(&Path::new(directories::INSIDE).join(name)))
 }
 
-/// Writes out what the layer holds, when nobody writes to it any more. What of it can't be committed is said on
+impl Layer {
+    fn new(name: &str) -> Result<Layer, Failure> {
+        let directory = |half: &str| {
+            let path = format!("{AT}/{name}.{half}");
+            DirBuilder::new().mode(0o700).create(&path).at(Step::Layer)?;
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+            open(path.as_str(), flags, Mode::empty()).at(Step::Layer)
+        };
+        Ok(Layer { upper: directory("upper")?, work: directory("work")? })
+    }
+
+    fn over(&self, path: &Path) -> Result<(), Failure> {
+        // The top directory's own attributes are those of the upper layer.
+        let lower = fs::metadata(path).at(Step::Layer)?;
+        let mode = Mode::from_bits_truncate(lower.permissions().mode());
+        fchmod(&self.upper, mode).at(Step::Layer)?;
+        let (upper, work, lower) = (self.upper.as_raw_fd(), self.work.as_raw_fd(), path.display());
+        let options = format!("lowerdir={lower},upperdir=/proc/self/fd/{upper},workdir=/proc/self/fd/{work},userxattr");
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        mount(Some("workspace"), path, Some("overlay"), flags, Some(options.as_str())).at(Step::Layer)
+    }
+}
+
+/// Writes out what the layers hold, when nobody writes to them any more. What of it can't be committed is said on
 /// `complaints`.
 ///
 /// # Errors
 /// The failed step.
 pub fn hand_out(room: &Room, to: &mut impl Write, complaints: &mut impl Write) -> Result<(), Failure> {
-    workspace::export(room.upper.as_fd(), to, &workspace::Limits::default()).map(drop).map_err(|error| {
+    let limits = workspace::Limits::default();
+    let mut result = workspace::export(room.workspace.upper.as_fd(), to, &limits);
+    for (_, layer) in &room.beside {
+        result = result.and_then(|_| workspace::export_beside(layer.upper.as_fd(), to, &limits));
+    }
+    result.map(drop).map_err(|error| {
         // Who reads it may be gone.
         drop(writeln!(complaints, "{error}"));
         Failure::new(Step::HandOut, 0)

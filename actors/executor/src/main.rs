@@ -4,7 +4,7 @@
 //! The principal's workspace and the store beside it; directories of theirs that root has added. Its maker reads the system directories too.
 //!
 //! # Writes
-//! Its log stream; the workspace, by whole transactions that the gate has decided on; the store of staged changes and of
+//! Its log stream; the workspace, and those directories that may be changed, by whole transactions that the gate has decided on; the store of staged changes and of
 //! what is needed to undo them. What runs in a sandbox writes to a layer over the workspace that goes with it.
 //!
 //! # Talks to
@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 
-use executor::{area, maker, serve::serve, stage::Plan};
+use executor::{area, directories, maker, serve::serve, stage::Plan};
 
 fn main() -> ExitCode {
     kit::run(kit::Role::Executor, |_| begin(), serve)
@@ -30,7 +30,7 @@ fn begin() -> Result<(workspace::Area, OwnedFd), BeginError> {
     area::make(principal)?;
     let plan = Plan::of_the_table().map_err(BeginError::Directories)?;
     let maker = maker::start(&plan)?;
-    Ok((area::open(principal)?, maker))
+    Ok((area::open(principal, &directories::writable(&plan.directories))?, maker))
 }
 
 /// Why an executor can't begin.

@@ -1,6 +1,7 @@
 //! One sandbox: its init, process 1 of its own process-id namespace, and the one command below it. It makes itself, waits
 //! for its request, is used once, and ends.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -52,6 +53,8 @@ pub struct Work<'a> {
     pub line: &'a OwnedFd,
     /// The filter that is installed last.
     pub filter: &'a BpfProgram,
+    /// Directories beside the workspace that may be changed.
+    pub writable: &'a [OsString],
 }
 
 /// The whole life of an init, in the child of the clone. When it ends, the kernel ends every other process of the
@@ -83,7 +86,9 @@ fn live(line: &OwnedFd, filter: &BpfProgram) -> Result<Option<End>, Failure> {
     let malformed = Failure::new(Step::Payload, libc::EINVAL);
     let Ask::Run { operation, payload_bytes, cpu_s, .. } = ask else { return Err(malformed) };
     let Ok([payload, stdout, stderr, layer]) = <[OwnedFd; 4]>::try_from(descriptors) else { return Err(malformed) };
-    run(&Work { operation, payload_bytes, cpu_s, payload, stdout, stderr, layer, line, filter }, &room).map(Some)
+    let writable = &room.names();
+    let work = Work { operation, payload_bytes, cpu_s, payload, stdout, stderr, layer, line, filter, writable };
+    run(&work, &room).map(Some)
 }
 
 /// All that needs no request.
@@ -208,7 +213,7 @@ fn start(work: &Work<'_>, end: &mut RawFd) -> Result<i32, Failure> {
     // Not before: the first process hands out the layer, which no rule of the command's reaches.
     let call = call(work)?;
     match work.operation {
-        Operation::Command => confine::landlock()?,
+        Operation::Command => confine::landlock(work.writable)?,
         Operation::Look | Operation::Change => confine::landlock_workspace()?,
     }
     sys::default_signals();

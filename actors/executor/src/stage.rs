@@ -12,10 +12,11 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::{chdir, getegid, geteuid, pivot_root};
 
+use crate::area;
+use crate::directories::{self, Directory};
 use crate::limits::ROOT_BYTES;
 use crate::step::{At, Failure, Step};
 use crate::sys;
-use crate::{area, directories};
 
 /// Where the pieces are.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ pub struct Plan {
     /// The principal's workspace.
     pub workspace: PathBuf,
     /// Further directories of the principal's own.
-    pub directories: Vec<PathBuf>,
+    pub directories: Vec<Directory>,
 }
 
 impl Plan {
@@ -34,10 +35,8 @@ impl Plan {
     /// # Errors
     /// When the directories can't be listed.
     pub fn of_the_table() -> std::io::Result<Plan> {
-        let mut directories = directories::given(Path::new(directories::READ_ONLY))?;
-        directories.extend(directories::given(Path::new(directories::READ_WRITE))?);
         let workspace = Path::new(area::PRINCIPAL).join("workspace");
-        Ok(Plan { at: PathBuf::from("/sandbox"), workspace, directories })
+        Ok(Plan { at: PathBuf::from("/sandbox"), workspace, directories: directories::given()? })
     }
 }
 
@@ -81,7 +80,7 @@ pub fn enter(plan: &Plan) -> Result<(), Failure> {
     let source = format!("/proc/self/fd/{}", workspace.as_raw_fd());
     bind(Path::new(&source), &root.join("workspace")).at(Step::Workspace)?;
     drop(workspace);
-    plan.directories.iter().try_for_each(|source| directories::bind(source, root))?;
+    plan.directories.iter().try_for_each(|one| directories::bind(one, root))?;
     become_root(root)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::plan::Plan;
 use crate::point::Point;
 use crate::record::{self, Line};
+use crate::roots::Root;
 use crate::seal::Key;
 use crate::store::{Store, made_dir};
 use crate::{beneath, keep};
@@ -23,6 +24,8 @@ pub type Hook = Box<dyn FnMut(Point)>;
 /// One workspace with its store.
 pub struct Area {
     pub(crate) workspace: OwnedFd,
+    /// Directories beside it, in the order of their names.
+    pub(crate) roots: Vec<Root>,
     pub(crate) store: Store,
     pub(crate) limits: Limits,
     /// Every action that the store knows.
@@ -94,9 +97,35 @@ impl Area {
         Area::open_on_point(workspace, store, key, limits, None)
     }
 
+    /// As [`Area::open`], with directories beside the workspace that actions may change with it. Each is known by its
+    /// path's last part.
+    pub fn open_beside(
+        workspace: &Path,
+        directories: &[PathBuf],
+        store: &Path,
+        key: &Key,
+        limits: Limits,
+        hook: Option<Hook>,
+    ) -> Result<(Area, Recovered), AreaError> {
+        let mut roots = directories.iter().map(|path| Root::open(path)).collect::<Result<Vec<_>, _>>()?;
+        roots.sort_by(|one, other| one.name.cmp(&other.name));
+        Area::open_all(workspace, roots, store, key, limits, hook)
+    }
+
     /// For tests: as [`Area::open`], and `hook` is called at each point of what `open` finishes.
     pub fn open_on_point(
         workspace: &Path,
+        store: &Path,
+        key: &Key,
+        limits: Limits,
+        hook: Option<Hook>,
+    ) -> Result<(Area, Recovered), AreaError> {
+        Area::open_all(workspace, Vec::new(), store, key, limits, hook)
+    }
+
+    fn open_all(
+        workspace: &Path,
+        roots: Vec<Root>,
         store: &Path,
         key: &Key,
         limits: Limits,
@@ -108,6 +137,7 @@ impl Area {
         let store = Store::open(store, key)?;
         let mut area = Area {
             workspace,
+            roots,
             store,
             limits,
             known: BTreeMap::new(),
@@ -145,7 +175,7 @@ impl Area {
         drop(beneath::create(&self.store.actions, name.as_bytes()).at("create", name.as_bytes())?);
         self.known.insert(action, Known { standing: Standing::Discarded, kept: false, at_s: crate::node::now().s });
         self.fresh.remove(&action);
-        beneath::remove_tree(&self.store.staging, action.to_string().as_bytes())?;
+        self.remove_staged(action)?;
         Ok(())
     }
 
@@ -219,7 +249,7 @@ impl Area {
             return Err(StageError::Known(action));
         }
         let name = action.to_string();
-        beneath::remove_tree(&self.store.staging, name.as_bytes())?;
+        self.remove_staged(action)?;
         Ok(made_dir(&self.store.staging, name.as_bytes())?)
     }
 
@@ -238,7 +268,7 @@ impl Area {
             }
             Err(error) => {
                 // The first error is the one to tell; what could not be removed now is removed at the next `open`.
-                let _ = beneath::remove_tree(&self.store.staging, action.to_string().as_bytes());
+                let _ = self.remove_staged(action);
                 Err(error)
             }
         }

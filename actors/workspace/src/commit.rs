@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::apply::{Apply, Stamp};
+use crate::apply::Stamp;
 use crate::area::{Area, Known, PLAN, Standing, action_name, journal_name, plan_name, record_name, undo_name};
 use crate::beneath;
-use crate::check::Checker;
+use crate::check::{Checked, Checker};
 use crate::content;
 use crate::error::{AreaError, At, CommitError, Conflict, ConflictKind, Failed};
 use crate::keep::{self, Keeper, RECORD};
@@ -21,6 +21,7 @@ use crate::parents::Parents;
 use crate::plan::{Op, Plan};
 use crate::point::Point;
 use crate::record::{self, Kept, Line};
+use crate::roots::{Part, conflicts_in};
 use crate::store::{remove_file, rename_new, slot_name};
 
 /// What a commit came to.
@@ -45,13 +46,13 @@ impl Area {
         if self.known.get(&action).map(|known| known.standing) != Some(Standing::Staged) {
             return Err(CommitError::NotStaged { action, state: self.state(action) });
         }
-        let staged = self.store.staged(action)?;
-        let found = self.store.read_plan(&staged, PLAN, &plan_name(action))?;
+        let found = self.store.read_plan(self.store.staged(action)?, PLAN, &plan_name(action))?;
         let (plan, _) = found.ok_or_else(|| damaged(action, "there is none"))?;
+        let parts = self.parts(action, &plan)?;
         if !self.fresh.contains(&action) {
-            self.staged_is_whole(action, &plan, &staged)?;
+            parts.iter().try_for_each(|part| staged_is_whole(action, part))?;
         }
-        let stamps = match self.prepare(action, &plan, &staged, note) {
+        let stamps = match self.prepare(action, &plan, &parts, note) {
             Ok(stamps) => stamps,
             Err(error) => {
                 // The first error is the one to tell; what could not be removed now is removed at the next `open`.
@@ -60,33 +61,44 @@ impl Area {
             }
         };
         self.point(Point::Journaled);
-        self.carry_out(action, &plan, &staged, &stamps)?;
+        self.carry_out(action, &parts, &stamps)?;
         self.finish(action, plan.undo_of).map_err(|error| self.tear(action, &error))?;
         Ok(Committed { undoable: plan.effects.undoable, forgotten: self.expire(Some(action))? })
     }
 
     /// Everything up to the journal.
-    fn prepare(&mut self, action: u64, plan: &Plan, staged: &OwnedFd, note: &[u8]) -> Result<Stamps, CommitError> {
+    fn prepare(
+        &mut self,
+        action: u64,
+        plan: &Plan,
+        parts: &[Part<'_>],
+        note: &[u8],
+    ) -> Result<Vec<Stamps>, CommitError> {
         let mut keeper = match plan.effects.undoable {
             true => Some(Keeper::begin(&self.store, action)?),
             false => None,
         };
-        let mut checked = Checker::new(&self.workspace, keeper.as_mut()).check(plan)?;
+        let mut all = check(parts, keeper.as_mut())?;
+        let stamps = all.iter_mut().map(|checked| std::mem::take(&mut checked.stamps)).collect();
+        let [checked, ..] = &mut all[..] else { return Err(damaged(action, "it has no part").into()) };
         if KeptLinks::changed(&self.store, plan).unwrap_or(true) {
             let paths =
                 checked.kept.iter().filter(|kept| kept.delta.after.as_ref().is_some_and(|after| after.links > 1));
             let conflict = |kept: &Kept| Conflict { path: kept.delta.path.clone(), kind: ConflictKind::Changed };
             return Err(CommitError::Conflict(paths.map(conflict).collect()));
         }
-        back_up(plan, staged)?;
+        parts.iter().try_for_each(|part| back_up(part.plan, &part.staged))?;
         if let Some(keeper) = &keeper {
             self.kept_links.keep(action, plan, &mut checked.kept, &self.workspace, keeper.dir())?;
         }
         let mut files: Vec<File> = Vec::new();
         let mut bytes = 0;
         if let Some(keeper) = &mut keeper {
-            let touched = plan.touched.iter().cloned().map(Line::Touched);
-            let lines = checked.kept.into_iter().map(Line::Kept).chain(touched);
+            let lines = parts.iter().zip(all).flat_map(|(part, checked)| {
+                let begins = (!part.name.is_empty()).then(|| Line::Root(part.name.to_vec(), 0));
+                let touched = part.plan.touched.iter().cloned().map(Line::Touched);
+                begins.into_iter().chain(checked.kept.into_iter().map(Line::Kept)).chain(touched)
+            });
             files.push(self.store.write(keeper.dir(), RECORD, &undo_name(action), lines)?);
             files.append(&mut keeper.written);
             bytes = keeper.bytes + keep::disk_bytes(keeper.dir(), RECORD.as_bytes())?;
@@ -103,15 +115,17 @@ impl Area {
         files.push(self.store.write(&self.store.actions, &name, &action_name(action), lines)?);
         let lines = std::iter::once(Line::Head(head)).chain(record::redo_lines(plan));
         files.push(self.store.write(&self.store.journal, &name, &journal_name(action), lines)?);
-        self.sync_prepared(&files, staged, kept.as_ref())?;
+        self.sync_prepared(&files, parts, kept.as_ref())?;
         self.point(Point::Prepared);
         rename_new(&self.store.journal, name.as_bytes(), &self.store.journal, action.to_string().as_bytes())
             .at("begin the journal of action", name.as_bytes())?;
         rustix::fs::fsync(&self.store.journal).at("sync", b"the journal")?;
-        Ok(checked.stamps)
+        Ok(stamps)
     }
 
-    fn sync_prepared(&self, files: &[File], staged: &OwnedFd, kept: Option<&OwnedFd>) -> Result<(), Failed> {
+    fn sync_prepared(&self, files: &[File], parts: &[Part<'_>], kept: Option<&OwnedFd>) -> Result<(), Failed> {
+        let [Part { staged, .. }, others @ ..] = parts else { return Ok(()) };
+        others.iter().try_for_each(Part::sync_whole)?;
         let mut nodes = Vec::new();
         if files.len() > SYNC_ONE_BY_ONE_MAX || !few_nodes(staged, &mut nodes)? {
             return self.store.sync_whole();
@@ -137,51 +151,59 @@ impl Area {
     }
 
     /// The steps. What can't be done takes all back.
-    fn carry_out(&mut self, action: u64, plan: &Plan, staged: &OwnedFd, stamps: &Stamps) -> Result<(), CommitError> {
-        let error = match self.apply(plan, staged, stamps) {
+    fn carry_out(&mut self, action: u64, parts: &[Part<'_>], stamps: &[Stamps]) -> Result<(), CommitError> {
+        let error = match self.apply(parts, stamps) {
             Ok(None) => return Ok(()),
             Ok(Some(conflict)) => CommitError::Conflict(vec![conflict]),
             Err(failed) => CommitError::Io(failed),
         };
-        match self.take_back(action, plan, staged) {
+        match self.take_back(action, parts) {
             Ok(()) => Err(error),
             Err(failed) => Err(self.tear(action, &failed).into()),
         }
     }
 
-    fn apply(&mut self, plan: &Plan, staged: &OwnedFd, stamps: &Stamps) -> Result<Option<Conflict>, Failed> {
-        Apply { workspace: &self.workspace, staged }.open_up(plan)?;
-        for (number, step) in plan.steps.iter().enumerate() {
-            let apply = Apply { workspace: &self.workspace, staged };
-            if !apply.forward(step, stamps.get(&step.path).copied())? {
-                return Ok(Some(Conflict { path: step.path.clone(), kind: ConflictKind::Changed }));
+    fn apply(&mut self, parts: &[Part<'_>], stamps: &[Stamps]) -> Result<Option<Conflict>, Failed> {
+        parts.iter().try_for_each(|part| part.apply().open_up(part.plan))?;
+        let mut number = 0;
+        for (at, part) in parts.iter().enumerate() {
+            for step in &part.plan.steps {
+                let displaced = stamps.get(at).and_then(|stamps| stamps.get(&step.path)).copied();
+                if !part.apply().forward(step, displaced)? {
+                    return Ok(Some(Conflict { path: part.shown(&step.path), kind: ConflictKind::Changed }));
+                }
+                number += 1;
+                self.point(Point::Step(number));
             }
-            self.point(Point::Step(number + 1));
         }
-        Apply { workspace: &self.workspace, staged }.settle(plan, true)?;
+        parts.iter().try_for_each(|part| part.apply().settle(part.plan, true))?;
         self.point(Point::Applied);
-        self.sync_applied(plan, staged)?;
+        self.sync_applied(parts)?;
         self.point(Point::Synced);
         Ok(None)
     }
 
-    fn sync_applied(&self, plan: &Plan, staged: &OwnedFd) -> Result<(), Failed> {
-        if plan.touched.len() >= SYNC_ONE_BY_ONE_MAX {
+    fn sync_applied(&self, parts: &[Part<'_>]) -> Result<(), Failed> {
+        let [own, others @ ..] = parts else { return Ok(()) };
+        others.iter().try_for_each(Part::sync_whole)?;
+        if own.plan.touched.len() >= SYNC_ONE_BY_ONE_MAX {
             return self.store.sync_whole();
         }
-        let apply = Apply { workspace: &self.workspace, staged };
-        let dirs = apply.touched(plan)?;
+        let dirs = own.apply().touched(own.plan)?;
         let mut all: Vec<BorrowedFd<'_>> = dirs.iter().map(AsFd::as_fd).collect();
-        all.push(staged.as_fd());
+        all.push(own.staged.as_fd());
         self.store.sync_all(&all)
     }
 
     /// Takes a commit back that has begun. It is staged still.
-    pub(crate) fn take_back(&mut self, action: u64, plan: &Plan, staged: &OwnedFd) -> Result<(), Failed> {
-        let apply = Apply { workspace: &self.workspace, staged };
-        apply.open_up(plan)?;
-        plan.steps.iter().rev().try_for_each(|step| apply.backward(step, action))?;
-        apply.settle(plan, false)?;
+    pub(crate) fn take_back(&mut self, action: u64, parts: &[Part<'_>]) -> Result<(), Failed> {
+        for part in parts.iter().rev() {
+            let apply = part.apply();
+            apply.open_up(part.plan)?;
+            part.plan.steps.iter().rev().try_for_each(|step| apply.backward(step, action))?;
+            apply.settle(part.plan, false)?;
+            part.sync_whole()?;
+        }
         self.store.sync_whole()?;
         remove_file(&self.store.journal, action.to_string().as_bytes())?;
         rustix::fs::fsync(&self.store.journal).at("sync", b"the journal")?;
@@ -189,8 +211,8 @@ impl Area {
     }
 
     /// Does the steps of a journal that a crash left.
-    pub(crate) fn redo(&mut self, plan: &Plan, staged: &OwnedFd) -> Result<(), Failed> {
-        self.apply(plan, staged, &Stamps::new()).map(drop)
+    pub(crate) fn redo(&mut self, parts: &[Part<'_>]) -> Result<(), Failed> {
+        self.apply(parts, &[]).map(drop)
     }
 
     /// Everything behind the steps: the record, then nothing is left of the commit but it.
@@ -207,7 +229,7 @@ impl Area {
         self.point(Point::Recorded);
         remove_file(&self.store.journal, name.as_bytes())?;
         self.point(Point::Closed);
-        beneath::remove_tree(&self.store.staging, name.as_bytes())?;
+        self.remove_staged(action)?;
         self.kept_links.drop_last(&self.store)?;
         self.point(Point::Cleaned);
         Ok(())
@@ -217,38 +239,19 @@ impl Area {
         self.torn = Some((action, why.to_string()));
         AreaError::Torn { action, why: why.to_string() }
     }
+}
 
-    /// What was staged by another process may have been lost with the power.
-    fn staged_is_whole(&self, action: u64, plan: &Plan, staged: &OwnedFd) -> Result<(), CommitError> {
-        let mut slots: BTreeMap<&[u8], String> = BTreeMap::new();
-        for step in &plan.steps {
-            match &step.op {
-                Op::Create { slot } | Op::Replace { slot, .. } => drop(slots.insert(&step.path, slot_name(*slot))),
-                Op::Overwrite { content, .. } => drop(slots.insert(&step.path, slot_name(*content))),
-                Op::Delete { .. } | Op::Meta { .. } => {}
-            }
+/// Compares each part with what is there. With a keeper, what is replaced is kept.
+fn check(parts: &[Part<'_>], mut keeper: Option<&mut Keeper<'_>>) -> Result<Vec<Checked>, CommitError> {
+    let (mut all, mut conflicts) = (Vec::new(), Vec::new());
+    for part in parts {
+        match Checker::new(&part.top, keeper.as_deref_mut()).check(part.plan) {
+            Ok(checked) => all.push(checked),
+            Err(CommitError::Conflict(found)) => conflicts.extend(conflicts_in(part.name, found)),
+            Err(error) => return Err(error),
         }
-        let mut parents = Parents::new(staged);
-        for delta in &plan.deltas {
-            let Some(after) = &delta.after else { continue };
-            let mut above = delta.path.as_slice();
-            while !slots.contains_key(above) && !above.is_empty() {
-                above = beneath::split(above).0;
-            }
-            let Some(slot) = slots.get(above) else { continue };
-            let path = [slot.as_bytes(), &delta.path[above.len()..]].concat();
-            let (parent, name) = beneath::split(&path);
-            let whole = parents
-                .get(parent)
-                .ok()
-                .and_then(|dir| node::read(dir, name, &delta.path, true).ok().flatten())
-                .is_some_and(|found| found.image.kind == after.kind && found.image.same_content(after));
-            if !whole {
-                return Err(damaged(action, "a staged file is not what was staged").into());
-            }
-        }
-        Ok(())
     }
+    if conflicts.is_empty() { Ok(all) } else { Err(CommitError::Conflict(conflicts)) }
 }
 
 fn damaged(action: u64, why: &str) -> AreaError {
@@ -289,4 +292,37 @@ fn few_nodes(dir: &OwnedFd, found: &mut Vec<OwnedFd>) -> Result<bool, Failed> {
         }
     }
     Ok(true)
+}
+
+/// What was staged by another process may have been lost with the power.
+fn staged_is_whole(action: u64, part: &Part<'_>) -> Result<(), CommitError> {
+    let Part { plan, staged, .. } = part;
+    let mut slots: BTreeMap<&[u8], String> = BTreeMap::new();
+    for step in &plan.steps {
+        match &step.op {
+            Op::Create { slot } | Op::Replace { slot, .. } => drop(slots.insert(&step.path, slot_name(*slot))),
+            Op::Overwrite { content, .. } => drop(slots.insert(&step.path, slot_name(*content))),
+            Op::Delete { .. } | Op::Meta { .. } => {}
+        }
+    }
+    let mut parents = Parents::new(staged);
+    for delta in &plan.deltas {
+        let Some(after) = &delta.after else { continue };
+        let mut above = delta.path.as_slice();
+        while !slots.contains_key(above) && !above.is_empty() {
+            above = beneath::split(above).0;
+        }
+        let Some(slot) = slots.get(above) else { continue };
+        let path = [slot.as_bytes(), &delta.path[above.len()..]].concat();
+        let (parent, name) = beneath::split(&path);
+        let whole = parents
+            .get(parent)
+            .ok()
+            .and_then(|dir| node::read(dir, name, &delta.path, true).ok().flatten())
+            .is_some_and(|found| found.image.kind == after.kind && found.image.same_content(after));
+        if !whole {
+            return Err(damaged(action, "a staged file is not what was staged").into());
+        }
+    }
+    Ok(())
 }

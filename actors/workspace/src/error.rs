@@ -104,6 +104,14 @@ pub enum AreaError {
         /// How.
         why: String,
     },
+    /// A directory beside the workspace can't be used.
+    #[error("{directory}: {why}")]
+    Unusable {
+        /// Which.
+        directory: String,
+        /// Why, and the way out.
+        why: String,
+    },
     /// A commit could be neither finished nor taken back.
     #[error("the commit of action {action} could be neither finished nor taken back: {why}")]
     Torn {

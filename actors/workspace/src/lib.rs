@@ -29,6 +29,7 @@ mod point;
 mod preview;
 mod record;
 mod recover;
+mod roots;
 mod seal;
 mod since;
 mod stage;
@@ -45,9 +46,10 @@ pub use error::{
     AreaError, CommitError, Conflict, ConflictKind, ExportError, Failed, FreezeError, StageError, UndoError, shown,
 };
 pub use freeze::Freezing;
-pub use layer::export::{Exported, export};
+pub use layer::export::{Exported, export, export_beside};
 pub use limits::{Frozen, Limits};
 pub use point::Point;
+pub use roots::{DIRECTORIES, STAGING};
 pub use seal::Key;
 pub use since::Since;
 pub use undo::Undo;

@@ -26,6 +26,8 @@ pub struct Plan {
     pub relied_on: Vec<(Vec<u8>, Image)>,
     /// The same of names that the undo store has, in the directory of the action that this one takes back.
     pub relied_links: Vec<(u64, Image)>,
+    /// What it does in other directories, by name. These have neither effects nor others of their own.
+    pub others: Vec<(Vec<u8>, Plan)>,
     /// As shown.
     pub effects: Effects,
     /// The first slot that is free.

@@ -33,6 +33,8 @@ pub enum Line {
     ReliedLink(u64, Image),
     /// What an undo needs of a node.
     Kept(Kept),
+    /// What follows is of the directory of this name, beside the workspace; the first slot that is free there.
+    Root(Vec<u8>, Slot),
 }
 
 /// What stands for a whole action.
@@ -118,16 +120,30 @@ pub fn head(plan: &Plan) -> Head {
 pub fn plan_lines(plan: &Plan) -> impl Iterator<Item = Line> {
     std::iter::once(Line::Head(head(plan)))
         .chain(plan.effects.list.iter().cloned().map(Line::Effect))
-        .chain(plan.deltas.iter().cloned().map(Line::Delta))
-        .chain(redo_lines(plan))
+        .chain(part_lines(plan))
+        .chain(plan.others.iter().flat_map(|(name, part)| begins(name, part).chain(part_lines(part))))
+}
+
+fn begins(name: &[u8], part: &Plan) -> std::iter::Once<Line> {
+    std::iter::once(Line::Root(name.to_vec(), part.next_slot))
+}
+
+fn part_lines(plan: &Plan) -> impl Iterator<Item = Line> {
+    let deltas = plan.deltas.iter().cloned().map(Line::Delta);
+    deltas
+        .chain(steps(plan))
         .chain(plan.relied_on.iter().cloned().map(|(path, image)| Line::ReliedOn(path, image)))
         .chain(plan.relied_links.iter().cloned().map(|(number, image)| Line::ReliedLink(number, image)))
 }
 
-/// The lines that a commit needs to be finished or taken back.
-pub fn redo_lines(plan: &Plan) -> impl Iterator<Item = Line> {
+fn steps(plan: &Plan) -> impl Iterator<Item = Line> {
     let touched = plan.touched.iter().cloned().map(Line::Touched);
     plan.steps.iter().cloned().map(Line::Step).chain(touched)
+}
+
+/// The lines that a commit needs to be finished or taken back.
+pub fn redo_lines(plan: &Plan) -> impl Iterator<Item = Line> {
+    steps(plan).chain(plan.others.iter().flat_map(|(name, part)| begins(name, part).chain(steps(part))))
 }
 
 /// Puts a line where it belongs. What the file holds beside a plan goes to `other`.
@@ -141,11 +157,20 @@ pub fn collect(plan: &mut Plan, line: Line, other: &mut Vec<Line>) {
             plan.effects.undoable = head.undoable;
         }
         Line::Effect(effect) => plan.effects.list.push(effect),
-        Line::Delta(delta) => plan.deltas.push(delta),
-        Line::Step(step) => plan.steps.push(step),
-        Line::Touched(touched) => plan.touched.push(touched),
-        Line::ReliedOn(path, image) => plan.relied_on.push((path, image)),
-        Line::ReliedLink(number, image) => plan.relied_links.push((number, image)),
+        Line::Root(name, next_slot) => plan.others.push((name, Plan { next_slot, ..Plan::default() })),
+        Line::Delta(delta) => last(plan).deltas.push(delta),
+        Line::Step(step) => last(plan).steps.push(step),
+        Line::Touched(touched) => last(plan).touched.push(touched),
+        Line::ReliedOn(path, image) => last(plan).relied_on.push((path, image)),
+        Line::ReliedLink(number, image) => last(plan).relied_links.push((number, image)),
         line @ (Line::Note(_) | Line::Kept(_)) => other.push(line),
+    }
+}
+
+/// The part that lines are of: the directory's that was named last, the workspace's before any was.
+fn last(plan: &mut Plan) -> &mut Plan {
+    match plan.others.len().checked_sub(1) {
+        Some(at) => &mut plan.others[at].1,
+        None => plan,
     }
 }

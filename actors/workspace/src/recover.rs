@@ -64,15 +64,15 @@ impl Area {
         }
         let found = self.store.read_plan(&self.store.journal, &name, &journal_name(action))?;
         let Some((plan, _)) = found else { return Ok(()) };
-        let staged = self.store.staged(action)?;
-        match self.redo(&plan, &staged) {
+        let parts = self.parts(action, &plan)?;
+        match self.redo(&parts) {
             Ok(()) => {
                 self.finish(action, plan.undo_of)?;
                 recovered.finished.push(action);
             }
             Err(why) => {
                 let torn = |failed: Failed| AreaError::Torn { action, why: format!("{why}; {failed}") };
-                self.take_back(action, &plan, &staged).map_err(torn)?;
+                self.take_back(action, &parts).map_err(torn)?;
                 recovered.rolled_back.push(action);
             }
         }
@@ -93,6 +93,14 @@ impl Area {
             }
             if let (None, Some(action)) = (known, number(&name)) {
                 recovered.dropped.push(action);
+            }
+        }
+        for root in &self.roots {
+            for name in beneath::names(&root.staging).at("list", b"staging")? {
+                let known = number(&name).and_then(|action| self.known.get(&action).map(|known| known.standing));
+                if known != Some(Standing::Staged) {
+                    beneath::remove_tree(&root.staging, &name)?;
+                }
             }
         }
         for name in beneath::names(&self.store.undo).at("list", b"undo")? {

@@ -14,12 +14,14 @@ use crate::beneath;
 use crate::content::{self, Extent};
 use crate::effects::{Effects, NodeKind};
 use crate::error::{At, StageError};
+use crate::layer::BLOCK_BYTES;
 use crate::layer::entries::{self, Entry, Kind};
 use crate::limits::{CHUNK_BYTES, Limits};
 use crate::links::{self, Group};
 use crate::node::{self, Image};
 use crate::plan::{Plan, Slot};
 use crate::planner::Planner;
+use crate::roots::STAGING;
 use crate::store::slot_name;
 use crate::want::{FileWant, TreePath, Want, Wants};
 
@@ -28,17 +30,60 @@ impl Area {
     /// is staged.
     pub fn stage(&mut self, action: u64, layer: &mut impl Read) -> Result<Effects, StageError> {
         let staged = self.begin(action)?;
-        let plan = self.plan_layer(&staged, layer);
+        let plan = plan_layer(&self.workspace, &staged, &self.limits, layer, None);
         self.end(action, plan)
     }
 
-    fn plan_layer(&self, staged: &OwnedFd, layer: &mut impl Read) -> Result<Plan, StageError> {
-        let mut intake = Intake::new(staged, &self.limits);
-        entries::read(layer, &self.limits, |entry, data| intake.take(entry, data))?;
-        let Intake { mut wants, groups, mut next, .. } = intake;
-        links::resolve(&self.workspace, staged, &mut wants, groups, &mut next)?;
-        Planner::new(&self.workspace, staged, &self.limits, next).plan(&wants)
+    /// Stages what [`crate::export`] wrote of the workspace, and behind it [`crate::export_beside`] of each directory
+    /// beside it, in the order of their names.
+    pub fn stage_layers(&mut self, action: u64, layers: &mut impl Read) -> Result<Effects, StageError> {
+        let staged = self.begin(action)?;
+        let plan = self.plan_layers(action, &staged, layers);
+        self.end(action, plan)
     }
+
+    fn plan_layers(&self, action: u64, staged: &OwnedFd, layers: &mut impl Read) -> Result<Plan, StageError> {
+        let mut plan = plan_layer(&self.workspace, staged, &self.limits, layers, None)?;
+        for root in &self.roots {
+            rest_of_end(layers)?;
+            let staged = root.begin(action)?;
+            let part = plan_layer(&root.top, &staged, &self.limits, layers, Some(STAGING.as_bytes()))?;
+            plan.add(&root.name, part, &self.limits);
+        }
+        Ok(plan)
+    }
+}
+
+/// Plans one layer. Nothing in it may have the name `kept` at the top.
+fn plan_layer(
+    top: &OwnedFd,
+    staged: &OwnedFd,
+    limits: &Limits,
+    layer: &mut impl Read,
+    kept: Option<&[u8]>,
+) -> Result<Plan, StageError> {
+    let mut intake = Intake::new(staged, limits);
+    entries::read(layer, limits, |entry, data| {
+        if entry.path.split(|byte| *byte == b'/').next() == kept {
+            let why = "Chela keeps this name for itself".to_owned();
+            return Err(StageError::Layer { path: entry.path, why });
+        }
+        intake.take(entry, data)
+    })?;
+    let Intake { mut wants, groups, mut next, .. } = intake;
+    links::resolve(top, staged, &mut wants, groups, &mut next)?;
+    Planner::new(top, staged, limits, next).plan(&wants)
+}
+
+/// An archive ends with two blocks of zeros, of which its reader takes one.
+fn rest_of_end(layers: &mut impl Read) -> Result<(), StageError> {
+    let mut block = [1; BLOCK_BYTES as usize];
+    let why = match layers.read_exact(&mut block) {
+        Ok(()) if block.iter().all(|byte| *byte == 0) => return Ok(()),
+        Ok(()) => "there is more behind its end".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(StageError::Layer { path: Vec::new(), why })
 }
 
 /// Takes a layer's entries in.

@@ -21,6 +21,7 @@ use crate::node::{self, Image};
 use crate::plan::{Delta, Plan, Slot, Touched};
 use crate::planner::Planner;
 use crate::record::{Content, Kept, Line};
+use crate::roots::conflicts_in;
 use crate::store::{Store, slot_name};
 use crate::want::{FileWant, TreePath, Want, Wants, add_parents};
 
@@ -42,83 +43,109 @@ impl Area {
         if state != (State::Committed { undoable: true }) {
             return Err(UndoError::NotUndoable { action, state });
         }
-        let (kept, touched) = self.read_kept(action)?;
-        let staged = self.begin(as_action)?;
-        let conflicts = match self.changed_since(&kept) {
-            Ok(conflicts) => conflicts,
-            Err(error) => return Err(self.give_up(as_action, error.into())),
-        };
+        let parts = self.read_kept(action)?;
+        let mut conflicts = Vec::new();
+        for part in &parts {
+            conflicts.extend(conflicts_in(&part.name, changed_since(self.top(&part.name)?, &part.kept)?));
+        }
         if !conflicts.is_empty() {
-            beneath::remove_tree(&self.store.staging, as_action.to_string().as_bytes())?;
             return Ok(Undo { effects: Effects::default(), conflicts });
         }
-        let plan = self.plan_undo(action, &staged, kept, &touched);
+        let staged = self.begin(as_action)?;
+        let plan = self.plan_undo(action, as_action, staged, parts);
         Ok(Undo { effects: self.end(as_action, plan)?, conflicts })
     }
 
-    fn give_up(&self, action: u64, error: StageError) -> UndoError {
-        // The first error is the one to tell; what could not be removed now is removed at the next `open`.
-        let _ = beneath::remove_tree(&self.store.staging, action.to_string().as_bytes());
-        error.into()
+    /// The workspace, or the directory of that name.
+    fn top(&self, name: &[u8]) -> Result<&OwnedFd, AreaError> {
+        if name.is_empty() { Ok(&self.workspace) } else { self.root(name).map(|root| &root.top) }
     }
 
-    fn read_kept(&self, action: u64) -> Result<(Vec<Kept>, Vec<Touched>), AreaError> {
+    /// What is kept of an action, the workspace's first.
+    fn read_kept(&self, action: u64) -> Result<Vec<KeptPart>, AreaError> {
         let name = action.to_string();
         let dir = beneath::open_dir(&self.store.undo, name.as_bytes()).at("open", name.as_bytes())?;
-        let (mut kept, mut touched) = (Vec::new(), Vec::new());
+        let mut parts = Vec::new();
+        let mut part = KeptPart::default();
         let found = self.store.read(dir, RECORD, &undo_name(action), |line| match line {
-            Line::Kept(one) => kept.push(one),
-            Line::Touched(one) => touched.push(one),
+            Line::Root(name, _) => {
+                let next = KeptPart { name, ..KeptPart::default() };
+                parts.push(std::mem::replace(&mut part, next));
+            }
+            Line::Kept(one) => part.kept.push(one),
+            Line::Touched(one) => part.touched.push(one),
             _ => {}
         })?;
+        parts.push(part);
         let missing = || AreaError::Damaged { what: undo_name(action), why: "there is none".to_owned() };
-        found.ok_or_else(missing).map(|()| (kept, touched))
-    }
-
-    /// What is not what the action left.
-    fn changed_since(&self, kept: &[Kept]) -> Result<Vec<Conflict>, Failed> {
-        let inverse = |kept: &Kept| Delta {
-            path: kept.delta.path.clone(),
-            before: kept.delta.after.clone(),
-            after: kept.delta.before.clone(),
-            in_place: false,
-        };
-        let plan = Plan { deltas: kept.iter().map(inverse).collect(), ..Plan::default() };
-        match Checker::new(&self.workspace, None).check(&plan) {
-            Ok(_) => Ok(Vec::new()),
-            Err(CommitError::Conflict(conflicts)) => Ok(conflicts),
-            Err(CommitError::Io(failed)) => Err(failed),
-            Err(other) => Err(Failed { step: "compare", object: other.to_string(), errno: Errno::IO }),
-        }
+        found.ok_or_else(missing).map(|()| parts)
     }
 
     fn plan_undo(
         &self,
         action: u64,
-        staged: &OwnedFd,
-        kept: Vec<Kept>,
-        touched: &[Touched],
+        as_action: u64,
+        staged: OwnedFd,
+        parts: Vec<KeptPart>,
     ) -> Result<Plan, StageError> {
+        let mut parts = parts.into_iter();
+        let own = parts.next().unwrap_or_default();
+        let mut plan = self.plan_undo_part(action, &self.workspace, &staged, own)?;
+        for part in parts {
+            let root = self.root(&part.name)?;
+            let (name, staged) = (part.name.clone(), root.begin(as_action)?);
+            plan.add(&name, self.plan_undo_part(action, &root.top, &staged, part)?, &self.limits);
+        }
+        Ok(Plan { undo_of: Some(action), ..plan })
+    }
+
+    fn plan_undo_part(&self, action: u64, top: &OwnedFd, staged: &OwnedFd, part: KeptPart) -> Result<Plan, StageError> {
         let name = action.to_string();
         let dir = beneath::open_dir(&self.store.undo, name.as_bytes()).at("open", name.as_bytes())?;
         let mut restore =
             Restore { store: &self.store, dir, staged, next: 0, files: BTreeMap::new(), relied: Vec::new() };
         let mut wants = Wants::new();
-        for one in kept {
+        for one in part.kept {
             let path = TreePath(one.delta.path.clone());
             wants.insert(path, restore.want(one)?);
         }
         add_parents(&mut wants);
-        let mut planner = Planner::new(&self.workspace, staged, &self.limits, restore.next);
-        for directory in touched {
+        let mut planner = Planner::new(top, staged, &self.limits, restore.next);
+        for directory in &part.touched {
             // Nobody has changed it since, so it gets the time back that it had before the action.
-            if let (Some(before), Ok(dir)) = (&directory.before, beneath::open_dir(&self.workspace, &directory.path))
+            if let (Some(before), Ok(dir)) = (&directory.before, beneath::open_dir(top, &directory.path))
                 && rustix::fs::fstat(dir).is_ok_and(|stat| node::mtime(&stat) == directory.after.mtime)
             {
                 planner.times.insert(directory.path.clone(), before.mtime);
             }
         }
-        Ok(Plan { undo_of: Some(action), relied_links: restore.relied, ..planner.plan(&wants)? })
+        Ok(Plan { relied_links: restore.relied, ..planner.plan(&wants)? })
+    }
+}
+
+/// What is kept of what an action did in one directory.
+#[derive(Default)]
+struct KeptPart {
+    /// Empty: the workspace.
+    name: Vec<u8>,
+    kept: Vec<Kept>,
+    touched: Vec<Touched>,
+}
+
+/// What is not what the action left.
+fn changed_since(top: &OwnedFd, kept: &[Kept]) -> Result<Vec<Conflict>, Failed> {
+    let inverse = |kept: &Kept| Delta {
+        path: kept.delta.path.clone(),
+        before: kept.delta.after.clone(),
+        after: kept.delta.before.clone(),
+        in_place: false,
+    };
+    let plan = Plan { deltas: kept.iter().map(inverse).collect(), ..Plan::default() };
+    match Checker::new(top, None).check(&plan) {
+        Ok(_) => Ok(Vec::new()),
+        Err(CommitError::Conflict(conflicts)) => Ok(conflicts),
+        Err(CommitError::Io(failed)) => Err(failed),
+        Err(other) => Err(Failed { step: "compare", object: other.to_string(), errno: Errno::IO }),
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use common::{Home, assert_same, open, timeless};
 use crash_cases::{CASES, Case};
-use workspace::{Area, Hook, Limits, Point, State};
+use workspace::{Hook, Limits, Point, State};
 
 const ACTION: u64 = 7;
 
@@ -20,9 +20,8 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     match &args[1..] {
         [flag, dir, number] if flag == "--recover" => {
-            let (dir, hook) = (Path::new(dir), abort_hook(number.parse().unwrap()));
-            let (workspace, store) = (dir.join("workspace"), dir.join("store"));
-            Area::open_on_point(&workspace, &store, &common::key(), Limits::default(), Some(hook)).unwrap();
+            let hook = abort_hook(number.parse().unwrap());
+            common::open_on_point(Path::new(dir), Limits::default(), Some(hook));
             ExitCode::SUCCESS
         }
         [flag, case, dir, number] if flag == "--child" => {
@@ -134,8 +133,9 @@ fn every_point(case: &Case) -> (usize, usize) {
 
 /// Of a commit that is done nothing is left but its record and what an undo needs.
 fn nothing_is_left(home: &Home, what: &str) {
-    for name in ["staging", "journal"] {
-        let left: Vec<_> = std::fs::read_dir(home.store().join(name)).unwrap().map(|e| e.unwrap().path()).collect();
-        assert!(left.is_empty(), "{what}: {name} holds {left:?}");
+    let beside = common::beside(home.dir.path()).into_iter().map(|directory| directory.join(workspace::STAGING));
+    for place in ["staging", "journal"].map(|name| home.store().join(name)).into_iter().chain(beside) {
+        let left: Vec<_> = std::fs::read_dir(&place).unwrap().map(|e| e.unwrap().path()).collect();
+        assert!(left.is_empty(), "{what}: {} holds {left:?}", place.display());
     }
 }

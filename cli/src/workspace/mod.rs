@@ -81,12 +81,6 @@ fn workspace(root: &Path, json: bool, command: &Command) -> Result<(), Workspace
     let root = root.canonicalize().map_err(|e| WorkspaceError::io("find the root directory", root, e))?;
     match command {
         Command::Add { directory, principal, name, read_only } => {
-            if !read_only {
-                return Err(WorkspaceError::Refused {
-                    directory: directory.clone(),
-                    why: "so far nothing in one can be changed: add it with --read-only".to_owned(),
-                });
-            }
             let registry = Registry::of(&root, principal.as_deref())?;
             let added = registry.add(directory, name.as_deref(), *read_only)?;
             say(

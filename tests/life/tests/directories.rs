@@ -2,12 +2,16 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use harness::{Chelad, Home, wait_for};
+use harness::{Chelad, Home, procs, wait_for};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use roles::Role;
 use serde_json::{Value, json};
 
@@ -239,5 +243,132 @@ fn what_is_not_a_persons_own_is_refused_with_a_reason() {
     assert!(answer["error"].as_str().unwrap().contains("another directory has it"), "{answer:#}");
     let answer = scene.workspace(&["add", other.to_str().unwrap(), "--read-only", "--as", "nobody-there"]);
     assert!(answer["error"].as_str().unwrap().contains("no principal"), "{answer:#}");
+    scene.stop();
+}
+
+/// Everything of a tree that a person would notice, the staging directory aside.
+fn look(directory: &Path) -> BTreeMap<PathBuf, (u32, u32, u32, Vec<u8>)> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with(".chela-staging") {
+            continue;
+        }
+        let info = path.symlink_metadata().unwrap();
+        let content = if info.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        if info.is_dir() {
+            let inner = look(&path).into_iter();
+            all.extend(inner.map(|(inner, node)| (PathBuf::from(path.file_name().unwrap()).join(inner), node)));
+        }
+        all.insert(path.file_name().unwrap().into(), (info.uid(), info.gid(), info.mode(), content));
+    }
+    all
+}
+
+fn times(directory: &Path) -> (i64, i64, i64, i64) {
+    let (own, file) = (fs::metadata(directory).unwrap(), fs::metadata(directory.join("letter.txt")).unwrap());
+    (own.mtime(), own.mtime_nsec(), file.mtime(), file.mtime_nsec())
+}
+
+const EDITS: &str = "echo more >> letter.txt && mkdir -p sub && echo new > sub/new && chmod 640 sub/new && rm old && \
+                     ln -s letter.txt link && sed -i s/dear/hello/ letter.txt";
+
+#[test]
+fn what_a_command_changes_is_as_its_owner_would_have_left_it_and_undo_brings_it_back() {
+    let scene = Scene::start("directories-write");
+    let (papers, direct) = (scene.directory("papers"), scene.directory("direct"));
+    for directory in [&papers, &direct] {
+        fs::write(directory.join("old"), "old\n").unwrap();
+        chown(directory.join("old"), Some(ANN), Some(ANN)).unwrap();
+    }
+    scene.add(&papers, &[]);
+    scene.settled();
+    assert_eq!(scene.said("ls -A /directories/papers"), "letter.txt\nold\n", "nothing of ours is in sight");
+    let (before, times_before) = (look(&papers), times(&papers));
+    let report = scene.command(&format!("cp /directories/papers/letter.txt here; cd /directories/papers && {EDITS}"));
+    assert_eq!((&report["committed"], &report["exit_code"]), (&json!(true), &json!(0)), "{report:#}");
+    let all = report["effects"].to_string();
+    for path in ["here", "/directories/papers/letter.txt", "/directories/papers/sub/new", "/directories/papers/old"] {
+        assert!(all.contains(&format!("\"{path}\"")), "{path}: {all}");
+    }
+    assert!(!all.contains("chela-staging"), "{all}");
+    let (ann, words) = (ANN.to_string(), format!("umask 022; {EDITS}"));
+    let status = Command::new("setpriv")
+        .args(["--reuid", &ann, "--regid", &ann, "--clear-groups", "sh", "-c", &words])
+        .current_dir(&direct)
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(look(&papers), look(&direct), "as Ann would have left it");
+    let action = report["action"].as_u64().unwrap().to_string();
+    let undone = scene.home.chela_json(&["undo", &action]).unwrap();
+    assert_eq!(undone["committed"], true, "{undone:#}");
+    assert_eq!((look(&papers), times(&papers)), (before, times_before));
+    assert!(!scene.home.root().join("var/principals/1/workspace/here").exists());
+    let mine = scene.command("mkdir /directories/papers/.chela-staging");
+    assert_eq!(mine["committed"], false, "{mine:#}");
+    scene.audited();
+    scene.stop();
+}
+
+#[test]
+fn what_a_commit_may_not_change_is_left_and_so_is_all_else() {
+    let scene = Scene::start("directories-deny");
+    let papers = scene.directory("papers");
+    let outside = scene.home.scratch().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::set_permissions(&outside, fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(papers.join("bobs"), "bob's\n").unwrap();
+    fs::set_permissions(papers.join("bobs"), fs::Permissions::from_mode(0o644)).unwrap();
+    chown(papers.join("bobs"), Some(BOB), Some(BOB)).unwrap();
+    symlink(&outside, papers.join("out")).unwrap();
+    scene.add(&papers, &[]);
+    scene.settled();
+    let before = look(&papers);
+    for command in [
+        "echo x >> /directories/papers/bobs; chmod 777 /directories/papers/bobs",
+        "echo x > /directories/papers/out/file",
+        "rm -f /directories/papers/bobs",
+    ] {
+        let report = scene.command(command);
+        let failed = report["exit_code"] != 0 || report["committed"] == false;
+        assert!(failed, "{command}: {report:#}");
+        assert_eq!(look(&papers), before, "{command}: {report:#}");
+    }
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    scene.stop();
+}
+
+#[test]
+fn a_kill_in_the_middle_leaves_the_old_or_the_new_in_both() {
+    let scene = Scene::start("directories-kill");
+    let papers = scene.directory("papers");
+    scene.add(&papers, &[]);
+    scene.settled();
+    let write = |round: u64| {
+        format!("for i in $(seq 40); do for d in . /directories/papers; do echo {round} > $d/f$i; done; done")
+    };
+    let workspace = scene.home.root().join("var/principals/1/workspace");
+    assert_eq!(scene.command(&write(0))["committed"], true);
+    for round in 1..=12 {
+        let arguments = json!({ "command": write(round) }).to_string();
+        let mut command = scene.home.chela_command(&["tool", "run_command", &arguments, "--json"]).unwrap();
+        let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(25 * round));
+        if let Some(executor) = procs::find(scene.chelad.pid(), Role::Executor, 1) {
+            // It may have ended by itself.
+            let _ = kill(Pid::from_raw(executor as i32), Signal::SIGKILL);
+        }
+        running.wait().unwrap();
+        // Whatever was begun is finished or taken back before this runs.
+        scene.said("true");
+        let contents: BTreeSet<String> = (1..=40)
+            .flat_map(|i| [workspace.join(format!("f{i}")), papers.join(format!("f{i}"))])
+            .map(|path| fs::read_to_string(path).unwrap())
+            .collect();
+        assert_eq!(contents.len(), 1, "round {round}: {contents:?}\n{}", scene.home.log(Role::Executor, 1));
+    }
+    let names = |at: PathBuf| fs::read_dir(at).unwrap().map(|e| e.unwrap().file_name()).collect::<BTreeSet<_>>();
+    let staged = names(scene.home.root().join("var/principals/1/store/staging"));
+    assert!(names(papers.join(".chela-staging")).is_subset(&staged), "nothing is left but what waits for a decision");
     scene.stop();
 }

@@ -53,7 +53,7 @@ impl World {
         };
         let line = maker::start(&plan).map_err(|error| error.to_string())?;
         area::make(&home).map_err(|error| error.to_string())?;
-        let area = area::open(&home).map_err(|error| error.to_string())?;
+        let area = area::open(&home, &[]).map_err(|error| error.to_string())?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(text)?;
         let hands = {
             let _inside = runtime.enter();

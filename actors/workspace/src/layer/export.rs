@@ -17,6 +17,7 @@ use crate::error::{At, ExportError};
 use crate::limits::{CHUNK_BYTES, Limits};
 use crate::node;
 use crate::planner::join;
+use crate::roots::STAGING;
 
 /// What was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,7 +39,21 @@ const OVERLAY_ELSEWHERE: [(&[u8], &str); 2] = [
 
 /// Writes what a sandbox's overlay has in its upper layer.
 pub fn export(upper: BorrowedFd<'_>, to: &mut impl Write, limits: &Limits) -> Result<Exported, ExportError> {
-    let mut export = Export { to, limits, links: BTreeMap::new(), done: Exported::default(), lengths: 0 };
+    export_but(upper, None, to, limits)
+}
+
+/// The same of a directory beside the workspace, whose staging directory a whiteout has hidden from the sandbox.
+pub fn export_beside(upper: BorrowedFd<'_>, to: &mut impl Write, limits: &Limits) -> Result<Exported, ExportError> {
+    export_but(upper, Some(STAGING.as_bytes()), to, limits)
+}
+
+fn export_but(
+    upper: BorrowedFd<'_>,
+    hidden: Option<&'static [u8]>,
+    to: &mut impl Write,
+    limits: &Limits,
+) -> Result<Exported, ExportError> {
+    let mut export = Export { to, limits, hidden, links: BTreeMap::new(), done: Exported::default(), lengths: 0 };
     export.directory(upper, b"", 0)?;
     let mut end = Vec::new();
     pax::push(&mut end, END, export.done.entries.to_string().as_bytes());
@@ -50,6 +65,8 @@ pub fn export(upper: BorrowedFd<'_>, to: &mut impl Write, limits: &Limits) -> Re
 struct Export<'a, W> {
     to: &'a mut W,
     limits: &'a Limits,
+    /// A name at the top that was never to be seen.
+    hidden: Option<&'static [u8]>,
     /// The first path of each file with several.
     links: BTreeMap<u64, Vec<u8>>,
     done: Exported,
@@ -63,6 +80,10 @@ impl<W: Write> Export<'_, W> {
         }
         for name in beneath::names(dir).at("list", above)? {
             let path = join(above, &name);
+            if depth == 0 && self.hidden == Some(&name[..]) {
+                self.is_hidden(dir, &name)?;
+                continue;
+            }
             if self.done.entries as usize >= self.limits.entries_max {
                 return Err(over("files of a layer", &path, self.limits.entries_max as u64));
             }
@@ -75,6 +96,15 @@ impl<W: Write> Export<'_, W> {
             self.node(dir, &name, &path, &stat, depth)?;
         }
         Ok(())
+    }
+
+    /// Whoever has made something of that name would have it refused anyway.
+    fn is_hidden(&self, dir: BorrowedFd<'_>, name: &[u8]) -> Result<(), ExportError> {
+        let stat = beneath::look(dir, name).at("look at", name)?;
+        match stat.filter(|stat| beneath::file_type(stat) != FileType::CharacterDevice) {
+            None => Ok(()),
+            Some(_) => Err(ExportError::Special { path: name.to_vec(), what: "a name that Chela keeps for itself" }),
+        }
     }
 
     fn node(

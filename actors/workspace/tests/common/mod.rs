@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use workspace::{Area, Effects, Key, Limits, Recovered};
+use workspace::{Area, Effects, Hook, Key, Limits, Recovered};
 
 /// A directory with a workspace and its store in it.
 pub struct Home {
@@ -59,14 +59,42 @@ impl Home {
         open(self.dir.path(), limits)
     }
 
+    /// The workspace, and the directories beside it.
     pub fn look(&self) -> Tree {
-        look(&self.workspace())
+        let mut all = look(&self.workspace());
+        for directory in beside(self.dir.path()) {
+            let name = Path::new("/directories").join(directory.file_name().unwrap());
+            for (path, node) in look(&directory) {
+                if !path.starts_with(workspace::STAGING) {
+                    let same_as = name.join(&node.same_as);
+                    all.insert(name.join(path), Node { same_as, ..node });
+                }
+            }
+        }
+        all
     }
+
+    /// Makes a directory beside the workspace.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        let path = self.dir.path().join("beside").join(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+}
+
+/// The directories beside the workspace.
+pub fn beside(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir.join("beside")).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Opens the area in `dir`.
 pub fn open(dir: &Path, limits: Limits) -> (Area, Recovered) {
-    Area::open(&dir.join("workspace"), &dir.join("store"), &key(), limits).unwrap()
+    open_on_point(dir, limits, None)
+}
+
+pub fn open_on_point(dir: &Path, limits: Limits, hook: Option<Hook>) -> (Area, Recovered) {
+    Area::open_beside(&dir.join("workspace"), &beside(dir), &dir.join("store"), &key(), limits, hook).unwrap()
 }
 
 pub fn key() -> Key {

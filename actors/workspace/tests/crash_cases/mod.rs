@@ -23,6 +23,8 @@ pub const CASES: &[Case] = &[
     Case { name: "many_kinds_of_changes", make: some_files, stage: many_kinds },
     Case { name: "a_tree_is_renamed", make: some_files, stage: renamed_tree },
     Case { name: "a_layer_of_everything", make: some_files, stage: layer },
+    Case { name: "layers_over_the_workspace_and_two_directories", make: directories, stage: layers },
+    Case { name: "an_undo_in_the_workspace_and_two_directories", make: directories, stage: undo_of_layers },
     Case { name: "an_undo_of_many_kinds", make: some_files, stage: undo },
 ];
 
@@ -101,6 +103,45 @@ fn layer(area: &mut Area, action: u64) {
 fn undo(area: &mut Area, action: u64) {
     if area.state(3) == State::Unknown {
         many_kinds(area, 3);
+        area.commit(3, b"").unwrap();
+    }
+    assert_eq!(area.stage_undo(3, action).unwrap().conflicts, []);
+}
+
+fn directories(home: &Home) {
+    some_files(home);
+    for name in ["letters", "accounts"] {
+        let directory = home.beside(name);
+        fs::write(directory.join("kept"), "kept\n").unwrap();
+        fs::write(directory.join("changed"), "before\n").unwrap();
+        fs::write(directory.join("gone"), "0123456789abcdef".repeat(4096)).unwrap();
+        fs::hard_link(directory.join("changed"), directory.join("changed-too")).unwrap();
+        fs::create_dir(directory.join("inner")).unwrap();
+        set_mode(&directory.join("inner"), 0o555);
+    }
+}
+
+fn layers(area: &mut Area, action: u64) {
+    let own = Layer::default().file(b"b", b"changed\n").whiteout(b"gone").end();
+    let accounts = Layer::default().file(b"new", b"new\n").whiteout(b"gone").end();
+    let inner: &[(&str, &[u8])] = &[("path", b"inner"), ("mtime", b"2")];
+    let letters = Layer::default()
+        .file(b"changed", b"after\n")
+        .entry(EntryType::Directory, inner, b"")
+        .file(b"inner/new", b"new\n")
+        .link(EntryType::Symlink, b"kept", b"/nowhere")
+        .end();
+    let stream = [own, accounts, letters].concat();
+    let effects = area.stage_layers(action, &mut &stream[..]).unwrap();
+    let shown: Vec<String> = effects.list.iter().map(|effect| workspace::shown(&effect.path)).collect();
+    for path in ["b", "gone", "/directories/accounts/gone", "/directories/letters/inner/new"] {
+        assert!(shown.iter().any(|one| one == path), "{path}: {shown:?}");
+    }
+}
+
+fn undo_of_layers(area: &mut Area, action: u64) {
+    if area.state(3) == State::Unknown {
+        layers(area, 3);
         area.commit(3, b"").unwrap();
     }
     assert_eq!(area.stage_undo(3, action).unwrap().conflicts, []);

@@ -162,6 +162,8 @@ pub struct State {
     life: Life,
     /// The launcher owes an answer to a start: no other is asked for before it.
     answer_due: bool,
+    /// It was to read its configuration again while the launcher was starting it: it may have been read before.
+    reload_due: bool,
     failures: u32,
     restarts: u32,
     last_exit: String,
@@ -269,6 +271,7 @@ impl State {
             wanted: false,
             life: Life::Stopped,
             answer_due: false,
+            reload_due: false,
             failures: 0,
             restarts: 0,
             last_exit: String::new(),

@@ -28,6 +28,7 @@ pub fn step(mut state: State, now_ms: u64, event: Event) -> (State, Vec<Effect>)
             if state.run().is_some_and(|run| run.ending.is_none()) {
                 out.push(Effect::Tell(ToRole::Reload));
             }
+            state.reload_due = matches!(state.life, Life::Asked { .. });
         }
         Event::Elapsed { timer, token } => state.elapsed(now_ms, timer, token, out),
     }
@@ -95,6 +96,9 @@ impl State {
             self.ask_pulse(&mut run, now_ms, out);
         }
         self.life = Life::Runs(run);
+        if std::mem::take(&mut self.reload_due) {
+            out.push(Effect::Tell(ToRole::Reload));
+        }
         if !self.wanted && !at_work {
             self.begin_stop(crate::limits::STOP_GRACE_MS, out);
         }
