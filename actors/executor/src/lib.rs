@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod action;
+pub mod again;
 pub mod area;
 pub mod command;
 pub mod confine;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Actions that run at once: one, since a workspace must not change under another's layer.
 pub const RUNNING_MAX: usize = 1;
+/// How often an action is rehearsed while others are committed beside it.
+pub const REHEARSALS_MAX: usize = 3;
 /// Sandboxes that a maker keeps at once.
 pub const SANDBOXES_MAX: usize = 4;
 /// Sandboxes that are made beforehand and wait, each 1 MB of memory or less (`./x bench` measures it).

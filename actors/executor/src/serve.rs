@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Duration;
 use workspace::Area;
 
-use crate::action::carry_out;
+use crate::again::rehearse;
 use crate::area;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
@@ -241,7 +241,7 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
             }
         }
     };
-    let outcome = match carry_out(&desk.hands, &desk.area, action, call, &cancel, stream).await {
+    let outcome = match rehearse(&desk.hands, &desk.area, action, call, &cancel, stream).await {
         Ok(outcome) => outcome,
         // The maker is gone: `serve` sees it too and ends the process; nothing is known of the action.
         Err(_) => return,

@@ -32,6 +32,10 @@ pub struct Area {
     pub(crate) known: BTreeMap<u64, Known>,
     /// Staged by this process: what is staged is as it was written.
     pub(crate) fresh: BTreeSet<u64>,
+    /// How often the workspace was committed to.
+    pub(crate) counter: u64,
+    /// What that was when an action's rehearsal began, until it is staged.
+    pub(crate) rehearsing: BTreeMap<u64, u64>,
     /// A commit that could be neither finished nor taken back: nothing goes on before the next `open` has tried again.
     pub(crate) torn: Option<(u64, String)>,
     pub(crate) hook: Option<Hook>,
@@ -142,6 +146,8 @@ impl Area {
             limits,
             known: BTreeMap::new(),
             fresh: BTreeSet::new(),
+            counter: 0,
+            rehearsing: BTreeMap::new(),
             torn: None,
             hook,
             undo_bytes: 0,
@@ -167,7 +173,7 @@ impl Area {
 
     /// Throws a staged action away.
     pub fn discard(&mut self, action: u64) -> Result<(), AreaError> {
-        self.whole()?;
+        self.not_torn()?;
         if self.known.get(&action).map(|known| known.standing) != Some(Standing::Staged) {
             return Ok(());
         }
@@ -234,8 +240,16 @@ impl Area {
         }
     }
 
-    /// Refuses to go on from a commit that could be neither finished nor taken back.
+    /// Refuses to go on from a commit that could be neither finished nor taken back, and without a workspace.
     pub(crate) fn whole(&self) -> Result<(), AreaError> {
+        self.not_torn()?;
+        match rustix::fs::fstat(&self.workspace).at("look at", b"")?.st_nlink {
+            0 => Err(AreaError::Removed),
+            _ => Ok(()),
+        }
+    }
+
+    fn not_torn(&self) -> Result<(), AreaError> {
         match &self.torn {
             Some((action, why)) => Err(AreaError::Torn { action: *action, why: why.clone() }),
             None => Ok(()),
@@ -255,7 +269,8 @@ impl Area {
 
     /// Writes a new action's plan, or removes what there is of one that failed.
     pub(crate) fn end(&mut self, action: u64, plan: Result<Plan, StageError>) -> Result<Effects, StageError> {
-        let written = plan.and_then(|plan| {
+        let since = self.rehearsing.remove(&action).unwrap_or(self.counter);
+        let written = plan.map(|plan| Plan { since, ..plan }).and_then(|plan| {
             let dir = self.store.staged(action)?;
             self.store.write(&dir, PLAN, &plan_name(action), record::plan_lines(&plan))?;
             Ok(plan)

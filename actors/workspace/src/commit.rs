@@ -3,7 +3,7 @@
 //! Checked and kept → prepared (all that redoing takes is on the disk) → journaled (from here on it will be done) → the
 //! steps, each a rename → settled → on the disk → recorded → the journal and what was replaced are removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -48,6 +48,9 @@ impl Area {
         }
         let found = self.store.read_plan(self.store.staged(action)?, PLAN, &plan_name(action))?;
         let (plan, _) = found.ok_or_else(|| damaged(action, "there is none"))?;
+        if plan.since != self.counter {
+            return Err(CommitError::Outdated { action, commits: self.counter.saturating_sub(plan.since) });
+        }
         let parts = self.parts(action, &plan)?;
         if !self.fresh.contains(&action) {
             parts.iter().try_for_each(|part| staged_is_whole(action, part))?;
@@ -62,7 +65,7 @@ impl Area {
         };
         self.point(Point::Journaled);
         self.carry_out(action, &parts, &stamps)?;
-        self.finish(action, plan.undo_of).map_err(|error| self.tear(action, &error))?;
+        self.finish(action, &plan).map_err(|error| self.tear(action, &error))?;
         Ok(Committed { undoable: plan.effects.undoable, forgotten: self.expire(Some(action))? })
     }
 
@@ -109,6 +112,7 @@ impl Area {
         let name = format!("{action}.new");
         remove_file(&self.store.actions, name.as_bytes())?;
         remove_file(&self.store.journal, name.as_bytes())?;
+        self.prepare_counter()?;
         let head = record::head(plan);
         let effects = plan.effects.list.iter().cloned().map(Line::Effect);
         let lines = [Line::Head(head.clone()), Line::Note(note.to_vec())].into_iter().chain(effects);
@@ -167,10 +171,18 @@ impl Area {
         parts.iter().try_for_each(|part| part.apply().open_up(part.plan))?;
         let mut number = 0;
         for (at, part) in parts.iter().enumerate() {
+            // Files that a step has changed in place, as it left them: another may take a further name of one away.
+            let mut changed: BTreeMap<u64, Stamp> = BTreeMap::new();
             for step in &part.plan.steps {
-                let displaced = stamps.get(at).and_then(|stamps| stamps.get(&step.path)).copied();
+                let displaced = stamps.get(at).and_then(|stamps| stamps.get(&step.path));
+                let displaced = displaced.map(|stamp| *changed.get(&stamp.inode).unwrap_or(stamp));
                 if !part.apply().forward(step, displaced)? {
                     return Ok(Some(Conflict { path: part.shown(&step.path), kind: ConflictKind::Changed }));
+                }
+                if matches!(step.op, Op::Overwrite { .. } | Op::Meta { .. }) {
+                    let (dir, name) = part.apply().parent(&step.path)?;
+                    let now = beneath::look(dir, name).at("look at", &step.path)?.map(|stat| Stamp::of(&stat));
+                    changed.extend(now.map(|now| (now.inode, now)));
                 }
                 number += 1;
                 self.point(Point::Step(number));
@@ -216,13 +228,14 @@ impl Area {
     }
 
     /// Everything behind the steps: the record, then nothing is left of the commit but it.
-    pub(crate) fn finish(&mut self, action: u64, undo_of: Option<u64>) -> Result<(), Failed> {
+    pub(crate) fn finish(&mut self, action: u64, plan: &Plan) -> Result<(), Failed> {
+        let undo_of = plan.undo_of;
         let (name, record) = (action.to_string(), record_name(action, undo_of));
         let new = format!("{action}.new");
-        let actions = &self.store.actions;
-        rustix::fs::renameat(actions, new.as_bytes(), actions, record.as_bytes())
+        rustix::fs::renameat(&self.store.actions, new.as_bytes(), &self.store.actions, record.as_bytes())
             .at("record action", name.as_bytes())?;
-        rustix::fs::fsync(actions).at("sync", b"the actions")?;
+        self.count(plan.since + 1)?;
+        rustix::fs::fsync(&self.store.actions).at("sync", b"the actions")?;
         let kept = beneath::look(&self.store.undo, name.as_bytes()).at("look at", name.as_bytes())?.is_some();
         self.known.insert(action, Known { standing: Standing::Committed { undo_of }, kept, at_s: node::now().s });
         self.fresh.remove(&action);
@@ -305,6 +318,8 @@ fn staged_is_whole(action: u64, part: &Part<'_>) -> Result<(), CommitError> {
             Op::Delete { .. } | Op::Meta { .. } => {}
         }
     }
+    // One more name of a file of the workspace does not have its new content before the commit.
+    let linked: BTreeSet<u64> = plan.relied_on.iter().map(|(_, image)| image.inode).collect();
     let mut parents = Parents::new(staged);
     for delta in &plan.deltas {
         let Some(after) = &delta.after else { continue };
@@ -319,7 +334,10 @@ fn staged_is_whole(action: u64, part: &Part<'_>) -> Result<(), CommitError> {
             .get(parent)
             .ok()
             .and_then(|dir| node::read(dir, name, &delta.path, true).ok().flatten())
-            .is_some_and(|found| found.image.kind == after.kind && found.image.same_content(after));
+            .is_some_and(|found| {
+                let same = found.image.kind == after.kind && found.image.same_content(after);
+                same || linked.contains(&found.image.inode)
+            });
         if !whole {
             return Err(damaged(action, "a staged file is not what was staged").into());
         }

@@ -90,6 +90,12 @@ pub enum AreaError {
     /// The kernel refused a step.
     #[error(transparent)]
     Io(#[from] Failed),
+    /// The directory is gone.
+    #[error(
+        "the workspace was removed while it was in use; what is staged and what an undo needs are kept: make the directory again \
+         and restart the service"
+    )]
+    Removed,
     /// Another process has it open.
     #[error("the workspace's store is in use by another process")]
     Busy,
@@ -251,6 +257,16 @@ pub enum CommitError {
         action: u64,
         /// What it is instead.
         state: State,
+    },
+    /// Something else was committed since the rehearsal began, which may have changed what the action would do.
+    #[error(
+        "the workspace was committed to {commits} times since the rehearsal of action {action}: it must be rehearsed again"
+    )]
+    Outdated {
+        /// Which.
+        action: u64,
+        /// How often.
+        commits: u64,
     },
     /// The workspace is not what it was at `stage`.
     #[error("changed since the rehearsal: {}", list(.0.iter().map(|conflict| &conflict.path)))]

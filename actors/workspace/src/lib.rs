@@ -9,6 +9,7 @@ mod change;
 mod check;
 mod commit;
 mod content;
+mod counter;
 mod delta;
 mod diff;
 mod effects;

@@ -90,6 +90,8 @@ impl Default for Frozen {
     }
 }
 
+/// Rehearsals that are remembered to have begun.
+pub(crate) const REHEARSING_MAX: usize = 256;
 /// Bytes that are read, hashed or written at once.
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 /// One encoded line of a record: a symlink's target, a node's attributes and one diff fit.

@@ -16,6 +16,8 @@ pub type Slot = u64;
 pub struct Plan {
     /// The action that this one takes back.
     pub undo_of: Option<u64>,
+    /// How often the workspace had been committed to when the rehearsal began.
+    pub since: u64,
     /// Each node that is created, changed or deleted, parents before what is in them.
     pub deltas: Vec<Delta>,
     /// What to do, in order.

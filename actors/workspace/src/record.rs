@@ -42,6 +42,8 @@ pub enum Line {
 pub struct Head {
     /// The action that this one takes back.
     pub undo_of: Option<u64>,
+    /// How often the workspace had been committed to when the rehearsal began.
+    pub since: u64,
     /// Effects beyond those listed.
     pub more: u64,
     /// Bytes of new content.
@@ -109,6 +111,7 @@ pub fn read(sealer: &Sealer, what: &str, file: File, mut with: impl FnMut(Line))
 pub fn head(plan: &Plan) -> Head {
     Head {
         undo_of: plan.undo_of,
+        since: plan.since,
         more: plan.effects.more,
         bytes_written: plan.effects.bytes_written,
         undoable: plan.effects.undoable,
@@ -151,6 +154,7 @@ pub fn collect(plan: &mut Plan, line: Line, other: &mut Vec<Line>) {
     match line {
         Line::Head(head) => {
             plan.undo_of = head.undo_of;
+            plan.since = head.since;
             plan.next_slot = head.next_slot;
             plan.effects.more = head.more;
             plan.effects.bytes_written = head.bytes_written;

@@ -12,6 +12,7 @@ impl Area {
     pub(crate) fn recover(&mut self) -> Result<Recovered, AreaError> {
         let mut recovered = Recovered::default();
         self.find_actions()?;
+        self.find_counter()?;
         for name in beneath::names(&self.store.journal).at("list", b"journal")? {
             match number(&name) {
                 Some(action) => self.resume(action, &mut recovered)?,
@@ -57,17 +58,21 @@ impl Area {
     /// A commit that had begun: it is done already, is finished now, or is taken back when it can't be.
     fn resume(&mut self, action: u64, recovered: &mut Recovered) -> Result<(), AreaError> {
         let name = action.to_string();
+        let found = self.store.read_plan(&self.store.journal, &name, &journal_name(action))?;
         if let Some(Known { standing: Standing::Committed { .. }, .. }) = self.known.get(&action) {
+            if let Some((plan, _)) = &found {
+                self.count(plan.since + 1)?;
+                rustix::fs::fsync(&self.store.actions).at("sync", b"the actions")?;
+            }
             remove_file(&self.store.journal, name.as_bytes())?;
             recovered.finished.push(action);
             return Ok(());
         }
-        let found = self.store.read_plan(&self.store.journal, &name, &journal_name(action))?;
         let Some((plan, _)) = found else { return Ok(()) };
         let parts = self.parts(action, &plan)?;
         match self.redo(&parts) {
             Ok(()) => {
-                self.finish(action, plan.undo_of)?;
+                self.finish(action, &plan)?;
                 recovered.finished.push(action);
             }
             Err(why) => {

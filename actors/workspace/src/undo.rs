@@ -102,8 +102,15 @@ impl Area {
     fn plan_undo_part(&self, action: u64, top: &OwnedFd, staged: &OwnedFd, part: KeptPart) -> Result<Plan, StageError> {
         let name = action.to_string();
         let dir = beneath::open_dir(&self.store.undo, name.as_bytes()).at("open", name.as_bytes())?;
-        let mut restore =
-            Restore { store: &self.store, dir, staged, next: 0, files: BTreeMap::new(), relied: Vec::new() };
+        let stays = |one: &Kept| match &one.delta.before {
+            Some(before) if one.delta.in_place && before.kind == NodeKind::File && before.links > 1 => {
+                Some((before.inode, one.delta.path.clone()))
+            }
+            _ => None,
+        };
+        let in_place = part.kept.iter().filter_map(stays).collect();
+        let (files, relied) = (BTreeMap::new(), Vec::new());
+        let mut restore = Restore { store: &self.store, dir, staged, next: 0, files, in_place, relied };
         let mut wants = Wants::new();
         for one in part.kept {
             let path = TreePath(one.delta.path.clone());
@@ -158,6 +165,8 @@ struct Restore<'a> {
     next: Slot,
     /// The first slot of each file that had several names, by the inode number it had.
     files: BTreeMap<u64, Slot>,
+    /// A name of each file that was changed in place, by its inode number.
+    in_place: BTreeMap<u64, Vec<u8>>,
     /// Names of the undo store that slots are names of, too.
     relied: Vec<(u64, Image)>,
 }
@@ -165,13 +174,16 @@ struct Restore<'a> {
 impl Restore<'_> {
     fn want(&mut self, kept: Kept) -> Result<Want, StageError> {
         let Kept { delta, content, link } = kept;
-        let Some(before) = delta.before else { return Ok(Want::Absent) };
+        let Some(before) = delta.before.clone() else { return Ok(Want::Absent) };
         Ok(match before.kind {
             NodeKind::Directory => Want::Directory { meta: Some(before.meta), opaque: false },
             NodeKind::Symlink => Want::Symlink { target: before.target, mtime: before.meta.mtime },
             NodeKind::File => {
                 let slot = self.next;
                 self.next += 1;
+                if let Some(from) = self.name_again(slot, &delta, &before, link)? {
+                    return Ok(Want::Same { from, slot, image: before });
+                }
                 // Where nothing but permissions was changed, the content is where it was.
                 let only_meta = delta.in_place && delta.after.is_some_and(|after| after.same_content(&before));
                 let mut relink = false;
@@ -181,6 +193,27 @@ impl Restore<'_> {
                 Want::File(FileWant { slot, image: before, stays: delta.in_place, relink, exact: true })
             }
         })
+    }
+
+    /// One more name of a file that was changed in place under another: the file itself, which that other name's own
+    /// part of the undo changes back. That other name.
+    fn name_again(
+        &self,
+        slot: Slot,
+        delta: &Delta,
+        before: &Image,
+        link: Option<u64>,
+    ) -> Result<Option<Vec<u8>>, StageError> {
+        let (false, Some(from), Some(number)) = (delta.in_place, self.in_place.get(&before.inode), link) else {
+            return Ok(None);
+        };
+        let name = link_name(number);
+        let found = beneath::look(&self.dir, name.as_bytes()).at("look at", name.as_bytes())?;
+        if found.is_none_or(|stat| stat.st_ino != before.inode) {
+            return Ok(None);
+        }
+        rustix::fs::linkat(&self.dir, name, self.staged, slot_name(slot), AtFlags::empty()).at("link", &delta.path)?;
+        Ok(Some(from.clone()))
     }
 
     /// Puts a file into a slot; whether it is one of several names.

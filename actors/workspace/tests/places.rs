@@ -37,10 +37,14 @@ fn main() -> ExitCode {
 fn command(place: Place, dir: &Path) -> Command {
     let program = std::env::current_exe().unwrap();
     match place {
-        Place::SmallDisk => {
+        Place::SmallDisk | Place::Disk => {
+            let size = match place {
+                Place::Disk => "size=500m,nr_inodes=200k,strictatime",
+                Place::SmallDisk | Place::Ordinary => "size=3m,nr_inodes=1k",
+            };
             let mut command = Command::new("unshare");
             command.args(["--user", "--map-root-user", "--mount", "sh", "-euc"]);
-            command.arg("mount -t tmpfs -o size=3m,nr_inodes=1k small \"$0\"; exec \"$@\"").arg(dir).arg(program);
+            command.arg(format!("mount -t tmpfs -o {size} small \"$0\"; exec \"$@\"")).arg(dir).arg(program);
             command
         }
         Place::Ordinary if std::fs::metadata("/proc/self").unwrap().uid() == 0 => {

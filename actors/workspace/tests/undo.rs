@@ -77,6 +77,10 @@ fn links_are_taken_back() {
     there_and_back(TREE, "echo new > n; mv n a");
     there_and_back(TREE, "mv a b; ln a2 c");
     there_and_back(TREE, "ln x d/x; chmod 600 a3");
+    there_and_back(TREE, "echo more >> a; rm a2");
+    there_and_back(TREE, "echo more >> a3; rm a a2");
+    there_and_back(TREE, "chmod 600 a2; rm a; echo new > a3.new; mv a3.new a3");
+    there_and_back(TREE, "ln a d/a; echo more >> d/a");
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub fn all() -> Vec<Case> {
         edits::what_is_deleted_or_made_is_named_exactly,
         edits::names_that_lead_out_are_refused_here_too,
         requests::an_action_asked_for_twice_is_carried_out_once,
+        requests::an_outdated_rehearsal_is_run_again,
+        requests::a_rehearsal_that_is_always_outdated_is_told,
         requests::actions_beyond_the_limit_wait_their_turn,
         requests::an_action_outlives_its_edge,
         requests::cancelling_over_the_edge,

@@ -13,6 +13,7 @@ use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
 use schema::tool::{Admitted, Ended, ToolOutcome};
 use tokio::task::JoinHandle;
+use workspace::Change;
 
 use super::world::{World, show};
 use super::{Verdict, ensure};
@@ -75,6 +76,50 @@ pub async fn an_action_asked_for_twice_is_carried_out_once(world: &World) -> Ver
     ensure(again == first, || show(&again))?;
     let counted = world.said("cat counted; rm counted").await?;
     ensure(counted == "run\n", || counted.clone())
+}
+
+/// Commits a file of this name beside what runs.
+fn commit_beside(world: &World, action: u64, name: &str) -> Verdict {
+    let (area, change) = (world.area(), Change::Write { path: name.into(), bytes: b"beside".to_vec(), mode: None });
+    let mut area = area.borrow_mut();
+    area.stage_changes(action, &[change]).map_err(|error| error.to_string())?;
+    area.commit(action, b"").map(drop).map_err(|error| error.to_string())
+}
+
+pub async fn an_outdated_rehearsal_is_run_again(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), world.area(), None);
+    let (mut gate, _) = connect(&desk).await?;
+    run(&mut gate, 10_101, "ls beside-1 >>seen 2>&1; sleep 0.5; wc -l <seen").await?;
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    commit_beside(world, 10_102, "beside-1")?;
+    let (_, outcome) = finished(&mut gate).await?;
+    ensure(outcome.standing == Standing::Committed, || show(&outcome))?;
+    let seen = world.said("cat seen; rm seen beside-1").await?;
+    ensure(seen == "beside-1\n", || format!("what it saw before counted: {seen}"))
+}
+
+pub async fn a_rehearsal_that_is_always_outdated_is_told(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), world.area(), None);
+    let (mut gate, _) = connect(&desk).await?;
+    run(&mut gate, 10_201, "sleep 0.4; echo never >never").await?;
+    let end = finished(&mut gate);
+    let disturb = async {
+        for action in 10_202.. {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            if let Err(why) = commit_beside(world, action, &format!("beside-{action}")) {
+                return Err::<(), String>(why);
+            }
+        }
+        Ok(())
+    };
+    let (_, outcome) = tokio::select! {
+        ended = end => ended?,
+        failed = disturb => return failed,
+    };
+    ensure(outcome.ended == Ended::Failed && outcome.standing == Standing::Nothing, || show(&outcome))?;
+    ensure(String::from_utf8_lossy(&outcome.stderr).contains("each of 3 rehearsals"), || show(&outcome))?;
+    let left = world.said("ls never 2>/dev/null; rm beside-*").await?;
+    ensure(left.is_empty(), || left.clone())
 }
 
 pub async fn actions_beyond_the_limit_wait_their_turn(world: &World) -> Verdict {

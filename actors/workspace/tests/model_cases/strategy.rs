@@ -18,7 +18,7 @@ fn bytes() -> impl Strategy<Value = u32> {
 
 /// Up to some megabytes, so that a filesystem leaves holes.
 fn offset() -> impl Strategy<Value = u32> {
-    prop_oneof![3 => 0..9000_u32, 1 => 0..3_000_000_u32]
+    prop_oneof![9 => 0..9000_u32, 2 => 0..200_000_u32, 1 => 0..9_000_000_u32]
 }
 
 fn mode() -> impl Strategy<Value = u32> {

@@ -1,5 +1,7 @@
 //! The cases, each with the place it runs in.
 
+mod gone;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -15,6 +17,8 @@ use crate::common::{Node, Tree, assert_same, look, open, set_mode, timeless};
 pub enum Place {
     /// Three megabytes and a thousand inodes.
     SmallDisk,
+    /// A disk of its own with room, which notes when a directory is read.
+    Disk,
     /// An account that permissions hold for.
     Ordinary,
 }
@@ -30,6 +34,9 @@ pub const CASES: &[Case] = &[
     Case { name: "a_disk_without_inodes_changes_nothing_or_all", place: Place::SmallDisk, run: every_inode },
     Case { name: "what_the_account_denies_itself_is_changed_and_comes_back", place: Place::Ordinary, run: denied },
     Case { name: "a_commit_of_denied_files_is_taken_back", place: Place::Ordinary, run: denied_back },
+    Case { name: "a_read_only_workspace_says_so_and_loses_nothing", place: Place::SmallDisk, run: gone::read_only },
+    Case { name: "a_removed_workspace_is_told_and_its_actions_stay", place: Place::SmallDisk, run: gone::removed },
+    Case { name: "a_large_workspace_is_not_walked_for_a_few_changes", place: Place::Disk, run: gone::many_files },
 ];
 
 const ACTION: u64 = 1;
