@@ -16,6 +16,8 @@ pub const FOLLOW_PAUSE_MS: u64 = 500;
 pub const LOG_ENTRIES: u32 = 500;
 /// Text is wrapped at the terminal's width, at most this, columns.
 pub const WRAP_COLUMNS: usize = 100;
+/// A file that is copied out of the workspace, bytes.
+pub const GET_BYTES_MAX: u64 = 64 << 20;
 /// Changes of an action that are shown to a person.
 pub const EFFECTS_SHOWN: usize = 50;
 /// Actions that are listed when nobody says how many.

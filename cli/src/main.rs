@@ -12,6 +12,7 @@ mod date;
 mod doctor;
 mod effects;
 mod error;
+mod files;
 mod images;
 mod interrupt;
 mod limits;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{actions, ask, audit, chat, doctor, images, log, paths, setup, status, tool, undo, workspace};
+use crate::{actions, ask, audit, chat, doctor, files, images, log, paths, setup, status, tool, undo, workspace};
 
 /// Chela, a self-hosted assistant that can do no more than its job.
 ///
@@ -31,6 +31,8 @@ enum Command {
     Ask(ask::AskArgs),
     /// One tool call without a model, through the same gate.
     Tool(tool::ToolArgs),
+    /// Copy files out of and into the workspace.
+    Files(files::FilesArgs),
     /// What was done, for whom, and what became of it.
     Actions(actions::ActionsArgs),
     /// Take back what an action changed.
@@ -59,6 +61,7 @@ impl Options {
             Command::Chat(args) => chat::run(root, json, args),
             Command::Ask(args) => ask::run(root, json, args),
             Command::Tool(args) => tool::run(root, json, args),
+            Command::Files(args) => files::run(root, json, args),
             Command::Actions(args) => actions::run(root, json, args),
             Command::Undo(args) => undo::run(root, json, args),
             Command::Status => status::run(root, json),

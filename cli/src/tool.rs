@@ -94,6 +94,36 @@ fn tool(root: &Path, json: bool, args: &ToolArgs) -> Result<ExitCode, CliError> 
     Ok(status(&answered))
 }
 
+/// One call of a tool, shown as `chela tool` shows it.
+pub fn once(
+    root: &Path,
+    json: bool,
+    principal: Option<String>,
+    name: &str,
+    arguments: &serde_json::Value,
+) -> Result<ExitCode, CliError> {
+    tool(root, json, &call_of(principal, name, arguments))
+}
+
+/// One call of a tool, whose outcome is not shown. One that is refused is an error.
+pub fn ask(
+    service: &Service,
+    principal: Option<&str>,
+    name: &str,
+    arguments: &serde_json::Value,
+) -> Result<ToolOutcome, CliError> {
+    let request = request(&call_of(principal.map(str::to_owned), name, arguments))?;
+    let answered = call(service, &request, &mut Screen::stdout(), true)?;
+    answered.outcome.ok_or_else(|| {
+        let Decision { reason, remedy, verdict, .. } = answered.decision;
+        CliError::Gate { reason: format!("{reason}. {remedy}"), refused: verdict == Verdict::Refused }
+    })
+}
+
+fn call_of(principal: Option<String>, name: &str, arguments: &serde_json::Value) -> ToolArgs {
+    ToolArgs { principal, key: None, label: None, name: name.to_owned(), arguments: vec![arguments.to_string()] }
+}
+
 fn request(args: &ToolArgs) -> Result<FromClient, CliError> {
     let arguments = match given(&args.arguments) {
         Given::Input => from_json(&whole_input(ARGUMENTS_BYTES)?),

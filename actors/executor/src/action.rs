@@ -21,6 +21,7 @@ use crate::limits::{
     COMMAND_BYTES, FILE_OPERATION_MS, OUTPUT_CHUNK_BYTES, PAYLOAD_BYTES, REST_OF_OUTPUT_MS, TIMEOUT_MAX_MS,
 };
 use crate::names;
+use crate::narrow;
 use crate::pipe::{Patient, Pipe};
 use crate::record::{Ask, End, Operation};
 use crate::tail::Tail;
@@ -37,11 +38,14 @@ impl Job {
     /// The job, or why it can't be one.
     fn of(call: &Admitted) -> Result<Job, String> {
         let (operation, timeout_ms) = match call {
-            Admitted::RunCommand { command, timeout_ms } => {
+            Admitted::RunCommand { command, timeout_ms, .. } => {
                 can_run(command)?;
                 (Operation::Command, (*timeout_ms).clamp(1, TIMEOUT_MAX_MS))
             }
-            Admitted::ReadFile { .. } | Admitted::ListFiles { .. } => (Operation::Look, FILE_OPERATION_MS),
+            Admitted::ReadFile { .. }
+            | Admitted::GetFile { .. }
+            | Admitted::SearchFiles { .. }
+            | Admitted::ListFiles { .. } => (Operation::Look, FILE_OPERATION_MS),
             Admitted::WriteFile { .. } | Admitted::EditFile { .. } => (Operation::Change, FILE_OPERATION_MS),
             Admitted::Move { .. }
             | Admitted::Delete { .. }
@@ -87,8 +91,11 @@ pub async fn carry_out(
         Admitted::Move { .. } | Admitted::Delete { .. } | Admitted::MakeDirectory { .. } => {
             names::stage(&mut area.borrow_mut(), action, &call)
         }
+        Admitted::RunCommand { ref paths, .. } if let Err(why) = narrow::check(&area.borrow(), paths) => failed(&why),
         Admitted::RunCommand { .. }
         | Admitted::ReadFile { .. }
+        | Admitted::GetFile { .. }
+        | Admitted::SearchFiles { .. }
         | Admitted::WriteFile { .. }
         | Admitted::EditFile { .. }
         | Admitted::ListFiles { .. } => match Job::of(&call) {

@@ -20,7 +20,8 @@ use crate::step::{At, Failure, Step};
 
 /// Where it is mounted; the sandbox's own /tmp then covers it, for good.
 const AT: &str = "/tmp";
-const WORKSPACE: &str = "/workspace";
+/// Where the workspace is in every sandbox.
+pub const WORKSPACE: &str = "/workspace";
 
 /// An empty filesystem for layers. These descriptors are the only way to it.
 #[derive(Debug)]

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn call() -> Admitted {
-        Admitted::ReadFile { path: "a".to_owned() }
+        Admitted::ReadFile { path: "a".to_owned(), offset: 1, limit: None }
     }
 
     fn full() -> Ledger {

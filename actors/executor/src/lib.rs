@@ -20,6 +20,7 @@ pub mod limits;
 pub mod line;
 pub mod maker;
 pub mod names;
+pub mod narrow;
 pub mod pipe;
 pub mod pool;
 pub mod record;

@@ -1,5 +1,7 @@
 //! Limits of the executor and its sandboxes. Units last.
 
+use schema::limits::OUTPUT_KEPT_BYTES;
+
 use std::time::Duration;
 
 /// Actions that run at once: one, since a workspace must not change under another's layer.
@@ -34,16 +36,43 @@ pub const REST_OF_OUTPUT_MS: u64 = 2_000;
 pub const OUTPUT_CHUNK_BYTES: usize = 32 << 10;
 /// Messages that wait to be sent; output beyond that is not streamed (the result has its tail all the same).
 pub const OUTGOING_MAX: usize = 16;
-/// A file that is read whole.
-pub const READ_FILE_BYTES: u64 = 64 << 20;
+/// Text of a file, names of a directory or lines of a search that one answer shows. A model is shown this much of an
+/// answer, and what there is to say about it.
+pub const SHOWN_BYTES: usize = schema::limits::OUTPUT_SHOWN_BYTES - 512;
+/// Bytes of a file that one answer copies out.
+pub const PART_BYTES_MAX: u64 = OUTPUT_KEPT_BYTES as u64;
+/// A binary file whose digest is told.
+pub const DIGEST_BYTES_MAX: u64 = 1 << 30;
+/// What is read of a file at once, and looked at to see whether it is text.
+pub const READ_BUFFER_BYTES: usize = 64 << 10;
+/// Lines of a search that match.
+pub const SEARCH_MATCHES_MAX: usize = 200;
+/// What one search reads.
+pub const SEARCH_BYTES_MAX: u64 = 4 << 30;
+/// How long one search may take, milliseconds: less than a file operation.
+pub const SEARCH_MS: u64 = 10_000;
+/// A line of a search, as it is shown.
+pub const SEARCH_LINE_BYTES: usize = 300;
+/// A line of a search, as it is held: a file with a longer one is left out.
+pub const SEARCH_LINE_IN_MEMORY_BYTES: usize = 8 << 20;
+/// A compiled pattern.
+pub const SEARCH_PATTERN_BYTES: usize = 8 << 20;
+/// Groups in groups of a pattern.
+pub const SEARCH_PATTERN_NEST: u32 = 100;
+/// Directories in directories that are looked into.
+pub const DEPTH_MAX: usize = 200;
+/// The tree that a command's paths are bound into, bytes.
+pub const SKELETON_BYTES: u64 = 1 << 20;
+/// Directories and files of that.
+pub const SKELETON_INODES: u64 = 16_384;
 /// A file that is edited.
 pub const EDIT_FILE_BYTES: u64 = 16 << 20;
 /// Lines that are named where an edit fits in several places.
 pub const EDIT_LINES_NAMED: usize = 10;
 /// Hunks of one diff.
 pub const DIFF_HUNKS_MAX: usize = 1_000;
-/// Names of one directory that are listed.
-pub const LIST_NAMES: usize = 10_000;
+/// Names that are counted to say how many there are.
+pub const LIST_NAMES_MAX: usize = 200_000;
 
 /// RLIMIT_AS of each process in a sandbox, bytes.
 pub const ADDRESS_SPACE_BYTES: u64 = 8 << 30;

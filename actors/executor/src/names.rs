@@ -20,6 +20,8 @@ pub fn stage(area: &mut Area, action: u64, call: &Admitted) -> ToolOutcome {
         Admitted::MakeDirectory { path } => made(area, path),
         Admitted::RunCommand { .. }
         | Admitted::ReadFile { .. }
+        | Admitted::GetFile { .. }
+        | Admitted::SearchFiles { .. }
         | Admitted::WriteFile { .. }
         | Admitted::EditFile { .. }
         | Admitted::ListFiles { .. }

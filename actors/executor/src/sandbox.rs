@@ -22,7 +22,7 @@ use crate::limits::{PAYLOAD_BYTES, TMP_BYTES, TMP_INODES};
 use crate::record::{Ask, End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
-use crate::{command, confine, files, filter, layer, line, sys};
+use crate::{command, confine, files, filter, layer, line, narrow, sys};
 
 /// The namespaces of a sandbox, all its own.
 pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
@@ -120,17 +120,21 @@ fn clocks() -> Result<(), Failure> {
 
 /// From the request to the end of the command and of everything that it left behind.
 fn run(work: &Work<'_>, room: &Room) -> Result<End, Failure> {
+    let call = call(work)?;
     if work.operation.changes() {
         layer::cover(room)?;
     }
-    chdir("/workspace").at(Step::WorkingDirectory)?;
+    if let Admitted::RunCommand { paths, .. } = &call {
+        narrow::narrow(paths)?;
+    }
+    chdir(layer::WORKSPACE).at(Step::WorkingDirectory)?;
     sys::drop_capabilities().at(Step::Capabilities)?;
     // Nobody inside may look into this process or open its descriptors through /proc.
     sys::prctl(libc::PR_SET_DUMPABLE, 0).at(Step::Capabilities)?;
     filter::install(work.filter).map_err(|errno| Failure::new(Step::Filter, errno))?;
     confine::limit(work.cpu_s)?;
     match sys::fork().at(Step::Fork)? {
-        sys::Side::Child => child(work),
+        sys::Side::Child => child(work, &call),
         sys::Side::Parent(command) => {
             let end = reap(command);
             end_the_rest()?;
@@ -197,9 +201,9 @@ fn reap(command: Pid) -> End {
 }
 
 /// The command's process: never returns.
-fn child(work: &Work<'_>) -> ! {
+fn child(work: &Work<'_>, call: &Admitted) -> ! {
     let mut end = work.line.as_raw_fd();
-    let status = match start(work, &mut end) {
+    let status = match start(work, call, &mut end) {
         Ok(status) => status,
         Err(failure) => {
             report(sys::borrow(end), End::Failed(failure));
@@ -209,9 +213,8 @@ fn child(work: &Work<'_>) -> ! {
     sys::exit_now(status)
 }
 
-fn start(work: &Work<'_>, end: &mut RawFd) -> Result<i32, Failure> {
+fn start(work: &Work<'_>, call: &Admitted, end: &mut RawFd) -> Result<i32, Failure> {
     // Not before: the first process hands out the layer, which no rule of the command's reaches.
-    let call = call(work)?;
     match work.operation {
         Operation::Command => confine::landlock(work.writable)?,
         Operation::Look | Operation::Change => confine::landlock_workspace()?,
@@ -221,7 +224,7 @@ fn start(work: &Work<'_>, end: &mut RawFd) -> Result<i32, Failure> {
     match (work.operation, call) {
         (Operation::Command, Admitted::RunCommand { command, .. }) => Err(command::exec(command.as_bytes())),
         (Operation::Command, _) => Err(Failure::new(Step::Payload, libc::EINVAL)),
-        (Operation::Look | Operation::Change, call) => Ok(files::run(&call)),
+        (Operation::Look | Operation::Change, call) => Ok(files::run(call)),
     }
 }
 

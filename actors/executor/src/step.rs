@@ -60,9 +60,11 @@ pub enum Step {
     Clocks = 27,
     /// A directory of the principal's own.
     Directory = 28,
+    /// What of the workspace a command is to see.
+    Paths = 29,
 }
 
-const ALL: [Step; 28] = [
+const ALL: [Step; 29] = [
     Step::MakerNamespaces,
     Step::MakerIdMaps,
     Step::Root,
@@ -91,6 +93,7 @@ const ALL: [Step; 28] = [
     Step::HandOut,
     Step::Clocks,
     Step::Directory,
+    Step::Paths,
 ];
 
 impl Step {
@@ -128,6 +131,7 @@ impl Step {
             Step::TooMany => "start one more sandbox",
             Step::Layer => "put a layer over the workspace (an overlay in a user namespace)",
             Step::HandOut => "hand out what was changed",
+            Step::Paths => "show the command the paths that it names, and nothing else",
             Step::Clocks => "set the sandbox's clocks (a time namespace)",
             Step::Directory => "bind a directory that was added into the sandboxes' root",
         }
@@ -160,6 +164,7 @@ impl Step {
                  that allows it; `chela doctor` says more"
             }
             Step::Directory => "`chela workspace list` shows those that were added; take it away and add it again",
+            Step::Paths => "name files and directories that are there, each by its own path: links are not followed",
             Step::HandOut => "ask for less, or for something else",
             Step::Root | Step::Tmp => "check that memory is free, and that tmpfs may be mounted in user namespaces",
             Step::MakerSeal | Step::Filter => "the kernel needs seccomp filters (CONFIG_SECCOMP_FILTER)",

@@ -49,6 +49,8 @@ impl Executors {
         let wall_ms = match &call {
             Admitted::RunCommand { timeout_ms, .. } => *timeout_ms,
             Admitted::ReadFile { .. }
+            | Admitted::GetFile { .. }
+            | Admitted::SearchFiles { .. }
             | Admitted::WriteFile { .. }
             | Admitted::EditFile { .. }
             | Admitted::Move { .. }

@@ -44,8 +44,14 @@ pub const COMPLETION_MS: u64 = 900_000;
 pub const COMMAND_BYTES_MAX: usize = 64 << 10;
 /// Longest path, bytes.
 pub const PATH_BYTES_MAX: usize = 4_000;
+/// Paths that a command may name as all that it sees.
+pub const COMMAND_PATHS_MAX: usize = 64;
+/// What is searched for, and names of files to search, bytes.
+pub const PATTERN_BYTES_MAX: usize = 4 << 10;
+/// Lines around a match of a search.
+pub const SEARCH_CONTEXT_LINES_MAX: u32 = 20;
 /// Largest file that a call may write, bytes.
-pub const CONTENT_BYTES_MAX: usize = 512 << 10;
+pub const CONTENT_BYTES_MAX: usize = schema::limits::PUT_BYTES_MAX;
 /// Words of a message that is small talk at most.
 pub const WORDS_OF_SMALL_TALK: usize = 3;
 /// Wall-clock limit of a command that names none, milliseconds.

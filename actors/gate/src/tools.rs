@@ -22,6 +22,10 @@ pub enum Tool {
     ReadFile,
     /// Writes a file.
     WriteFile,
+    /// Copies a part of a file out as it is. For people: a model is not told of it.
+    GetFile,
+    /// Finds lines in files.
+    SearchFiles,
     /// Lists a directory.
     ListFiles,
     /// Changes a part of a file.
@@ -37,15 +41,17 @@ pub enum Tool {
 }
 
 /// Every tool.
-const ALL: [Tool; 9] = [
+const ALL: [Tool; 11] = [
     Tool::RunCommand,
     Tool::ReadFile,
     Tool::WriteFile,
     Tool::ListFiles,
     Tool::EditFile,
+    Tool::SearchFiles,
     Tool::Move,
     Tool::Delete,
     Tool::MakeDirectory,
+    Tool::GetFile,
     Tool::Undo,
 ];
 
@@ -66,6 +72,8 @@ impl Tool {
             Tool::ReadFile => table::READ_FILE,
             Tool::WriteFile => table::WRITE_FILE,
             Tool::ListFiles => table::LIST_FILES,
+            Tool::GetFile => table::GET_FILE,
+            Tool::SearchFiles => table::SEARCH_FILES,
             Tool::EditFile => table::EDIT_FILE,
             Tool::Move => table::MOVE,
             Tool::Delete => table::DELETE,

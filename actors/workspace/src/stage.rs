@@ -115,7 +115,11 @@ impl<'a> Intake<'a> {
         }
         let want = match kind {
             Kind::Whiteout => Want::Absent,
-            Kind::Directory { opaque } => Want::Directory { meta: Some(meta), opaque },
+            Kind::Directory { opaque } => {
+                // Nothing below a directory that hides all it covered shows through, marked or not.
+                let hidden = matches!(self.wants.get(&above), Some(Want::Directory { opaque: true, .. }));
+                Want::Directory { meta: Some(meta), opaque: opaque || hidden }
+            }
             Kind::Symlink { target } => Want::Symlink { target, mtime: meta.mtime },
             Kind::Link { to } => {
                 let group = self.groups.get_mut(&to).ok_or_else(|| refuse("it is a link to nothing before it"))?;

@@ -25,6 +25,8 @@ pub const CONTROL_PACKET_BYTES: usize = 64 << 10;
 pub const MESSAGE_BYTES: usize = 256 << 10;
 /// Arguments of one tool call, as JSON.
 pub const ARGUMENTS_BYTES: usize = 1 << 20;
+/// A file that one call writes.
+pub const PUT_BYTES_MAX: usize = 512 << 10;
 /// Output of a tool that is kept, each of stdout and stderr: the tail.
 pub const OUTPUT_KEPT_BYTES: usize = 256 << 10;
 /// Output of one action that an executor streams while it runs; the tail of the rest is in its result.

@@ -57,11 +57,32 @@ pub enum Admitted {
         command: String,
         /// Wall-clock limit, milliseconds.
         timeout_ms: u32,
+        /// All that it sees of the workspace; empty: everything.
+        paths: Vec<String>,
     },
-    /// A file's content; answered as stdout.
+    /// Lines of a text file; answered as stdout.
     ReadFile {
         /// Where.
         path: String,
+        /// The first line, from 1.
+        offset: u64,
+        /// How many lines at most; `None`: as many as can be shown at once.
+        limit: Option<u64>,
+    },
+    /// Bytes of a file as they are, for a person's own copy; answered as stdout. Stderr has the length of the whole file
+    /// and a word that is another one when the file is.
+    GetFile {
+        /// Where.
+        path: String,
+        /// The first byte, from 0.
+        offset: u64,
+    },
+    /// Lines that match, in files below a path; answered as stdout.
+    SearchFiles {
+        /// Where: a directory or a file.
+        path: String,
+        /// For what.
+        what: Search,
     },
     /// A file written whole, its directories made.
     WriteFile {
@@ -107,6 +128,8 @@ pub enum Admitted {
     ListFiles {
         /// Where.
         path: String,
+        /// All below it too.
+        recursive: bool,
     },
 }
 
@@ -126,12 +149,32 @@ pub enum Edit {
     Diff(String),
 }
 
+/// What is searched for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Search {
+    /// A regular expression, or the text itself.
+    pub pattern: String,
+    /// The text itself.
+    pub literal: bool,
+    /// Upper and lower case are the same.
+    pub ignore_case: bool,
+    /// Only files with such a name, or, with a slash in it, such a path below where the search begins.
+    pub glob: Option<String>,
+    /// Lines to show around a match, before and after it.
+    pub context: u32,
+}
+
 impl Admitted {
     /// Bytes of its texts: what of it can be large.
     pub fn texts_bytes(&self) -> usize {
         match self {
-            Admitted::RunCommand { command, .. } => command.len(),
-            Admitted::ReadFile { path } | Admitted::ListFiles { path } => path.len(),
+            Admitted::RunCommand { command, paths, .. } => command.len() + paths.iter().map(String::len).sum::<usize>(),
+            Admitted::ReadFile { path, .. } | Admitted::GetFile { path, .. } | Admitted::ListFiles { path, .. } => {
+                path.len()
+            }
+            Admitted::SearchFiles { path, what } => {
+                path.len() + what.pattern.len() + what.glob.as_ref().map_or(0, String::len)
+            }
             Admitted::WriteFile { path, content } => path.len() + content.len(),
             Admitted::EditFile { path, edit: Edit::Replace { old, new, .. } } => path.len() + old.len() + new.len(),
             Admitted::EditFile { path, edit: Edit::Diff(diff) } => path.len() + diff.len(),
@@ -151,7 +194,10 @@ impl Admitted {
             | Admitted::Delete { .. }
             | Admitted::MakeDirectory { .. }
             | Admitted::Undo { .. } => true,
-            Admitted::ReadFile { .. } | Admitted::ListFiles { .. } => false,
+            Admitted::ReadFile { .. }
+            | Admitted::GetFile { .. }
+            | Admitted::SearchFiles { .. }
+            | Admitted::ListFiles { .. } => false,
         }
     }
 }

@@ -130,3 +130,62 @@ fn what_leads_out_of_the_workspace_is_refused_with_its_rule_and_a_way_out() {
     assert_eq!((fs::read(&outside).ok(), scene.text("file").as_deref()), (before, Some("x\n")));
     scene.stop();
 }
+
+#[test]
+fn looking_is_bounded_and_a_command_sees_what_it_names() {
+    let scene = Scene::start("file-looks");
+    let made = "mkdir -p src keep; seq 1 50000 >src/long; echo 'fn main() {}' >src/m.rs; echo hidden >keep/key; printf 'a\\0b' >bin";
+    scene.changes("run_command", json!({ "command": made }));
+    let found = scene.tool("search_files", json!({ "pattern": "fn \\w+", "glob": "*.rs" }));
+    assert_eq!(found["stdout"], "src/m.rs:1:fn main() {}\n", "{found:#}");
+    scene.fails("search_files", json!({ "pattern": "(" }), "can't be used");
+    let part = scene.tool("read_file", json!({ "path": "src/long", "offset": 49_999 }));
+    assert_eq!(part["stdout"], "49999\n50000\n", "{part:#}");
+    let first = scene.tool("read_file", json!({ "path": "src/long" }));
+    assert!(first["stderr"].as_str().unwrap().contains("read on with offset"), "{first:#}");
+    let binary = scene.tool("read_file", json!({ "path": "bin" }));
+    assert!(binary["stdout"].as_str().unwrap().contains("is binary, 3 bytes, sha256 "), "{binary:#}");
+    let names = scene.tool("list_files", json!({ "path": ".", "recursive": true }));
+    assert_eq!(names["stdout"], "bin\nkeep/\nkeep/key\nsrc/\nsrc/long\nsrc/m.rs\n", "{names:#}");
+    let seen = scene.tool("run_command", json!({ "command": "find . -type f; cat keep/key", "paths": ["src/m.rs"] }));
+    assert_eq!(seen["stdout"], "./src/m.rs\n", "{seen:#}");
+    // A tree that is made anew has nothing of the old one, however deep.
+    scene.changes("run_command", json!({ "command": "mkdir -p t/a/b; echo old >t/a/b/old" }));
+    scene.changes("run_command", json!({ "command": "rm -r t; mkdir -p t/a/b; echo new >t/a/b/new" }));
+    assert_eq!((scene.text("t/a/b/old"), scene.text("t/a/b/new").as_deref()), (None, Some("new\n")));
+    scene.fails("run_command", json!({ "command": "true", "paths": ["gone"] }), "there is no \"gone\"");
+    let edited = json!({ "command": "echo '// more' >>src/m.rs", "paths": ["src/m.rs"] });
+    let action = scene.changes("run_command", edited);
+    assert_eq!(scene.text("src/m.rs").unwrap(), "fn main() {}\n// more\n");
+    scene.undo(action);
+    assert_eq!(scene.text("src/m.rs").unwrap(), "fn main() {}\n");
+    scene.stop();
+}
+
+#[test]
+fn files_are_copied_in_and_out_byte_for_byte() {
+    let scene = Scene::start("files-copy");
+    let bytes: Vec<u8> = (0..400_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let (source, dest) = (scene.home.root().join("source"), scene.home.root().join("dest"));
+    fs::write(&source, &bytes).unwrap();
+    let (from, to) = (source.to_str().unwrap(), dest.to_str().unwrap());
+    let put = scene.home.chela_json(&["files", "put", from, "in/photo"]).unwrap();
+    assert_eq!(put["committed"], true, "{put:#}");
+    assert!(fs::read(scene.path("in/photo")).unwrap() == bytes, "as it was put");
+    assert!(scene.home.chela(&["files", "get", "in/photo", to]).unwrap().status.success());
+    assert!(fs::read(&dest).unwrap() == bytes, "as it was got");
+    let piped = scene.home.chela(&["files", "get", "in/photo", "-"]).unwrap();
+    assert!(piped.stdout == bytes, "{}", String::from_utf8_lossy(&piped.stderr));
+    // What is there is not replaced, and what leads out is refused.
+    assert!(!scene.home.chela(&["files", "get", "in/photo", to]).unwrap().status.success());
+    for path in ["../store.key", "/etc/passwd", "in", "missing"] {
+        assert!(!scene.home.chela(&["files", "get", path, "-"]).unwrap().status.success(), "{path}");
+    }
+    assert!(!scene.home.chela(&["files", "put", from, "../out"]).unwrap().status.success());
+    fs::write(&source, vec![0; (512 << 10) + 1]).unwrap();
+    let too_large = scene.home.chela(&["files", "put", from, "large"]).unwrap();
+    assert!(String::from_utf8_lossy(&too_large.stderr).contains("in parts"), "{too_large:?}");
+    scene.undo(put["action"].as_u64().unwrap());
+    assert!(!scene.path("in").exists());
+    scene.stop();
+}

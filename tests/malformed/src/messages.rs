@@ -76,7 +76,10 @@ fn down(role: Role) -> Result<Vec<u8>, CodecError> {
 
 /// One command for an executor.
 pub fn run(command: &str) -> ToExecutor {
-    ToExecutor::Run { action: 77, call: Admitted::RunCommand { command: command.to_owned(), timeout_ms: 10_000 } }
+    ToExecutor::Run {
+        action: 77,
+        call: Admitted::RunCommand { command: command.to_owned(), timeout_ms: 10_000, paths: Vec::new() },
+    }
 }
 
 /// A message that answers what is asked in `body`, if something is: it has the right number, but there is no end to it.

@@ -70,6 +70,11 @@ pub fn open_file_in(dir: BorrowedFd<'_>, path: &CStr, name: &str, resolve: u64) 
 
 /// A directory, open to be listed.
 pub fn open_directory(path: &str, resolve: u64) -> Result<OwnedFd, FileError> {
-    let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_DIRECTORY;
+    open(path, libc::O_RDONLY | libc::O_DIRECTORY, resolve)
+}
+
+/// Whatever it is.
+pub fn open(path: &str, flags: libc::c_int, resolve: u64) -> Result<OwnedFd, FileError> {
+    let flags = flags | libc::O_CLOEXEC;
     sys::openat2(workspace()?.as_fd(), &relative(path)?, flags, 0, resolve).map_err(failed("open", path))
 }

@@ -19,7 +19,8 @@ pub fn edit(path: &str, edited: impl FnOnce(&[u8]) -> Result<(Vec<u8>, usize), S
     }
     let mut text = Vec::new();
     file.take(EDIT_FILE_BYTES).read_to_end(&mut text).map_err(failed_io("read", path))?;
-    let (text, places) = edited(&text).map_err(|why| FileError::Edit { object: path.to_owned(), why })?;
+    let (text, places) =
+        edited(&text).map_err(|why| FileError::Fit { object: path.to_owned(), verb: "edited", why })?;
     if text.len() as u64 > EDIT_FILE_BYTES {
         return Err(too_large(text.len() as u64));
     }

@@ -12,9 +12,14 @@ use schema::tool::{Admitted, Edit};
 mod beneath;
 mod diff;
 mod edit;
+mod found;
 mod list;
 mod read;
+mod search;
+mod shown;
 mod write;
+
+pub use beneath::NO_LINKS;
 
 /// Why a file tool did not do what it was asked, in words for a person.
 #[derive(Debug, thiserror::Error)]
@@ -51,12 +56,22 @@ pub enum FileError {
         /// What else does it.
         instead: &'static str,
     },
-    /// The edit does not fit what is there.
-    #[error("{object} was not edited: {why}")]
-    Edit {
+    /// What was asked for does not fit what is there.
+    #[error("{object} was not {verb}: {why}")]
+    Fit {
         /// What.
         object: String,
+        /// What was to be done with it.
+        verb: &'static str,
         /// Why, and the way out.
+        why: String,
+    },
+    /// A pattern that is none.
+    #[error("the {what} can't be used: {why}")]
+    Pattern {
+        /// Which.
+        what: &'static str,
+        /// Why.
         why: String,
     },
 }
@@ -92,8 +107,10 @@ pub fn run(call: &Admitted) -> i32 {
 
 fn carry_out(call: &Admitted) -> Result<(), FileError> {
     match call {
-        Admitted::ReadFile { path } => read::read(path),
-        Admitted::ListFiles { path } => list::list(path),
+        Admitted::ReadFile { path, offset, limit } => read::read(path, *offset, *limit),
+        Admitted::GetFile { path, offset } => read::part(path, *offset),
+        Admitted::SearchFiles { path, what } => search::search(path, what),
+        Admitted::ListFiles { path, recursive } => list::list(path, *recursive),
         Admitted::WriteFile { path, content } => write::write(path, content),
         Admitted::EditFile { path, edit: Edit::Replace { old, new, all } } => {
             edit::edit(path, |text| edit::replace(text, old.as_bytes(), new.as_bytes(), *all))

@@ -9,8 +9,10 @@ pub mod edits;
 pub mod failures;
 pub mod files;
 pub mod limits;
+pub mod looks;
 pub mod requests;
 
+pub mod seen;
 pub mod warm;
 pub mod world;
 
@@ -78,6 +80,14 @@ pub fn all() -> Vec<Case> {
         edits::what_is_moved_is_the_same_file_in_another_place,
         edits::what_is_deleted_or_made_is_named_exactly,
         edits::names_that_lead_out_are_refused_here_too,
+        looks::a_search_finds_lines_and_says_where,
+        looks::a_search_is_bounded_and_a_bad_pattern_is_named,
+        looks::no_look_leaves_the_workspace,
+        looks::a_text_is_read_in_parts_and_a_name_list_is_cut,
+        looks::a_file_is_copied_out_as_it_is,
+        seen::a_command_sees_what_it_names_and_changes_it,
+        seen::a_command_reaches_nothing_that_it_does_not_name,
+        seen::what_can_not_be_named_is_refused_before_the_command_runs,
         requests::an_action_asked_for_twice_is_carried_out_once,
         requests::an_outdated_rehearsal_is_run_again,
         requests::a_rehearsal_that_is_always_outdated_is_told,

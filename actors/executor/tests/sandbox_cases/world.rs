@@ -128,7 +128,7 @@ impl World {
     }
 
     pub async fn sh_for(&self, command: &str, timeout_ms: u32) -> ToolOutcome {
-        self.call(Admitted::RunCommand { command: command.to_owned(), timeout_ms }).await
+        self.call(Admitted::RunCommand { command: command.to_owned(), timeout_ms, paths: Vec::new() }).await
     }
 
     /// Standard output of a command that must succeed.

@@ -1,13 +1,18 @@
 //! A call's arguments, from JSON to what the executor carries out: nothing in them is trusted.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use schema::limits::ARGUMENTS_BYTES;
-use schema::tool::{Admitted, Edit, ToolCall};
+use schema::tool::{Admitted, Edit, Search, ToolCall};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::paths;
 use super::refusal::{Refusal, bad_value, too_large};
-use crate::limits::{COMMAND_BYTES_MAX, COMMAND_TIMEOUT_MS, COMMAND_TIMEOUT_MS_MAX, CONTENT_BYTES_MAX};
+use crate::limits::{
+    COMMAND_BYTES_MAX, COMMAND_PATHS_MAX, COMMAND_TIMEOUT_MS, COMMAND_TIMEOUT_MS_MAX, CONTENT_BYTES_MAX,
+    PATTERN_BYTES_MAX, SEARCH_CONTEXT_LINES_MAX,
+};
 use crate::tools::{self, Tool};
 
 #[derive(Deserialize)]
@@ -15,6 +20,37 @@ use crate::tools::{self, Tool};
 struct RunCommand {
     command: String,
     timeout_ms: Option<u32>,
+    paths: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadAt {
+    path: String,
+    offset: Option<u64>,
+    limit: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GetAt {
+    path: String,
+    #[serde(default)]
+    offset: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SearchAt {
+    pattern: String,
+    #[serde(default)]
+    literal: bool,
+    path: Option<String>,
+    glob: Option<String>,
+    #[serde(default)]
+    ignore_case: bool,
+    #[serde(default)]
+    context: u32,
 }
 
 #[derive(Deserialize)]
@@ -33,13 +69,17 @@ struct Undone {
 #[serde(deny_unknown_fields)]
 struct ListAt {
     path: Option<String>,
+    #[serde(default)]
+    recursive: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WriteAt {
     path: String,
-    content: String,
+    content: Option<String>,
+    /// For what is no text.
+    content_base64: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -75,14 +115,26 @@ pub fn admit(tool: Tool, call: &ToolCall) -> Result<Admitted, Refusal> {
     Ok(match tool {
         Tool::RunCommand => run_command(parse(tool, call)?)?,
         Tool::ReadFile => {
-            let At { path } = parse(tool, call)?;
-            Admitted::ReadFile { path: paths::file(&path)? }
+            let ReadAt { path, offset, limit } = parse(tool, call)?;
+            let offset = offset.unwrap_or(1);
+            if offset == 0 || limit == Some(0) {
+                return Err(bad_value("the first line is 1, and 0 lines are none", "Leave it out, or count from 1."));
+            }
+            Admitted::ReadFile { path: paths::file(&path)?, offset, limit }
         }
+        Tool::GetFile => {
+            let GetAt { path, offset } = parse(tool, call)?;
+            if offset > i64::MAX as u64 {
+                return Err(bad_value("no file is that long", "Give a smaller offset."));
+            }
+            Admitted::GetFile { path: paths::file(&path)?, offset }
+        }
+        Tool::SearchFiles => search_files(parse(tool, call)?)?,
         Tool::WriteFile => write_file(parse(tool, call)?)?,
         Tool::EditFile => edit_file(parse(tool, call)?)?,
         Tool::ListFiles => {
-            let ListAt { path } = parse(tool, call)?;
-            Admitted::ListFiles { path: paths::any(path.as_deref().unwrap_or("."))? }
+            let ListAt { path, recursive } = parse(tool, call)?;
+            Admitted::ListFiles { path: paths::any(path.as_deref().unwrap_or("."))?, recursive }
         }
         Tool::Move => {
             let MoveFrom { from, to, overwrite } = parse(tool, call)?;
@@ -131,12 +183,58 @@ fn run_command(asked: RunCommand) -> Result<Admitted, Refusal> {
             &format!("1 to {COMMAND_TIMEOUT_MS_MAX} is."),
         ));
     }
-    Ok(Admitted::RunCommand { command: asked.command, timeout_ms })
+    let paths = asked.paths.map_or(Ok(Vec::new()), |paths| seen(&paths))?;
+    Ok(Admitted::RunCommand { command: asked.command, timeout_ms, paths })
+}
+
+/// What a command is to see; the workspace itself is all of it.
+fn seen(asked: &[String]) -> Result<Vec<String>, Refusal> {
+    if asked.is_empty() {
+        return Err(bad_value("paths is an empty list", "Name what the command is to see, or leave paths out."));
+    }
+    if asked.len() > COMMAND_PATHS_MAX {
+        let reason = format!("paths has {} paths, the limit is {COMMAND_PATHS_MAX}", asked.len());
+        return Err(bad_value(&reason, "Name directories that hold them."));
+    }
+    let paths: Result<Vec<String>, Refusal> = asked.iter().map(|path| paths::any(path)).collect();
+    let paths = paths?;
+    Ok(if paths.iter().any(|path| path == ".") { Vec::new() } else { paths })
+}
+
+fn search_files(asked: SearchAt) -> Result<Admitted, Refusal> {
+    if asked.pattern.is_empty() {
+        return Err(bad_value("the pattern is empty", "Say what to search for; list_files lists files."));
+    }
+    for (what, text) in [("the pattern", Some(&asked.pattern)), ("the glob", asked.glob.as_ref())] {
+        if text.is_some_and(|text| text.len() > PATTERN_BYTES_MAX) {
+            return Err(too_large(what, PATTERN_BYTES_MAX));
+        }
+    }
+    if asked.context > SEARCH_CONTEXT_LINES_MAX {
+        let reason = format!("{} lines around each match are too many", asked.context);
+        return Err(bad_value(&reason, &format!("{SEARCH_CONTEXT_LINES_MAX} are possible; read_file shows more.")));
+    }
+    let path = paths::any(asked.path.as_deref().unwrap_or("."))?;
+    let (literal, ignore_case, context) = (asked.literal, asked.ignore_case, asked.context);
+    let what = Search { pattern: asked.pattern, literal, ignore_case, glob: asked.glob, context };
+    Ok(Admitted::SearchFiles { path, what })
 }
 
 fn write_file(asked: WriteAt) -> Result<Admitted, Refusal> {
-    at_most("the content", asked.content.len())?;
-    Ok(Admitted::WriteFile { path: paths::file(&asked.path)?, content: asked.content.into_bytes() })
+    let content = match (asked.content, asked.content_base64) {
+        (Some(text), None) => text.into_bytes(),
+        (None, Some(text)) => BASE64_STANDARD.decode(&text).map_err(|error| {
+            bad_value(
+                &format!("content_base64 is not base64: {error}"),
+                "Write it with the usual alphabet and padding.",
+            )
+        })?,
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(bad_value("there must be one content", "Give content, or content_base64 for what is no text."));
+        }
+    };
+    at_most("the content", content.len())?;
+    Ok(Admitted::WriteFile { path: paths::file(&asked.path)?, content })
 }
 
 fn edit_file(asked: EditAt) -> Result<Admitted, Refusal> {

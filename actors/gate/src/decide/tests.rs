@@ -2,8 +2,10 @@ use proptest::prelude::*;
 use schema::label::Confidentiality;
 
 use super::*;
-use crate::limits::{COMMAND_BYTES_MAX, COMMAND_TIMEOUT_MS, CONTENT_BYTES_MAX, PATH_BYTES_MAX};
-use schema::tool::Edit;
+use crate::limits::{
+    COMMAND_BYTES_MAX, COMMAND_PATHS_MAX, COMMAND_TIMEOUT_MS, CONTENT_BYTES_MAX, PATH_BYTES_MAX, PATTERN_BYTES_MAX,
+};
+use schema::tool::{Edit, Search};
 
 fn decided(name: &str, arguments: &str) -> Decided {
     labelled(name, arguments, Integrity::Owner)
@@ -20,14 +22,23 @@ fn labelled(name: &str, arguments: &str, integrity: Integrity) -> Decided {
 fn what_is_listed_and_well_formed_is_admitted() {
     let run = decided("run_command", r#"{"command": "ls"}"#);
     assert_eq!(run.decision.verdict, Verdict::Allowed);
-    assert_eq!(run.admitted, Some(Admitted::RunCommand { command: "ls".to_owned(), timeout_ms: COMMAND_TIMEOUT_MS }));
+    assert_eq!(
+        run.admitted,
+        Some(Admitted::RunCommand { command: "ls".to_owned(), timeout_ms: COMMAND_TIMEOUT_MS, paths: Vec::new() })
+    );
     for (arguments, path) in
         [(r#"{"path": "a/./b//c"}"#, "a/b/c"), (r#"{"path": "..."}"#, "..."), (r#"{"path": "ä ö"}"#, "ä ö")]
     {
-        assert_eq!(decided("read_file", arguments).admitted, Some(Admitted::ReadFile { path: path.to_owned() }));
+        assert_eq!(
+            decided("read_file", arguments).admitted,
+            Some(Admitted::ReadFile { path: path.to_owned(), offset: 1, limit: None })
+        );
     }
     for arguments in ["{}", r#"{"path": "./"}"#] {
-        assert_eq!(decided("list_files", arguments).admitted, Some(Admitted::ListFiles { path: ".".to_owned() }));
+        assert_eq!(
+            decided("list_files", arguments).admitted,
+            Some(Admitted::ListFiles { path: ".".to_owned(), recursive: false })
+        );
     }
 }
 
@@ -59,9 +70,28 @@ fn tools_that_change_files_are_admitted_as_asked() {
 }
 
 #[test]
+fn what_is_looked_for_and_what_a_command_sees_is_admitted_as_asked() {
+    let run = |paths: &str| decided("run_command", &format!(r#"{{"command": "ls", "paths": {paths}}}"#)).admitted;
+    let seen = |run: Option<Admitted>| match run {
+        Some(Admitted::RunCommand { paths, .. }) => paths,
+        _ => panic!("not admitted"),
+    };
+    assert_eq!(seen(run(r#"["a/", "./b//c"]"#)), ["a", "b/c"]);
+    assert_eq!(seen(run(r#"["a", "."]"#)), Vec::<String>::new());
+    let what = Search { pattern: "a".to_owned(), literal: false, ignore_case: true, glob: None, context: 0 };
+    let search = decided("search_files", r#"{"pattern": "a", "ignore_case": true}"#);
+    assert_eq!(search.admitted, Some(Admitted::SearchFiles { path: ".".to_owned(), what }));
+    assert_eq!(search.decision.risk, Risk::Low);
+    let write = decided("write_file", r#"{"path": "a", "content_base64": "AP8="}"#);
+    assert_eq!(write.admitted, Some(Admitted::WriteFile { path: "a".to_owned(), content: vec![0, 255] }));
+}
+
+#[test]
 fn all_else_is_refused_by_a_named_rule_with_a_way_out() {
     let long = format!(r#"{{"command": "{}"}}"#, "x".repeat(COMMAND_BYTES_MAX + 1));
     let path = format!(r#"{{"path": "{}"}}"#, "x".repeat(PATH_BYTES_MAX + 1));
+    let pattern = format!(r#"{{"pattern": "{}"}}"#, "x".repeat(PATTERN_BYTES_MAX + 1));
+    let many = serde_json::json!({ "command": "ls", "paths": vec!["a"; COMMAND_PATHS_MAX + 1] }).to_string();
     let diff = format!(r#"{{"path": "a", "diff": "{}"}}"#, "x".repeat(CONTENT_BYTES_MAX + 1));
     for (tool, arguments, rule) in [
         ("reboot", "{}", "tools.listed"),
@@ -83,7 +113,22 @@ fn all_else_is_refused_by_a_named_rule_with_a_way_out() {
         ("read_file", r#"{"path": "a/"}"#, "arguments.path"),
         ("read_file", r#"{"path": "a\u0000"}"#, "arguments.path"),
         ("read_file", path.as_str(), "arguments.limit"),
-        ("write_file", r#"{"path": "a"}"#, "arguments.form"),
+        ("write_file", r#"{"path": "a"}"#, "arguments.value"),
+        ("write_file", r#"{"path": "a", "content": "x", "content_base64": "eA=="}"#, "arguments.value"),
+        ("write_file", r#"{"path": "a", "content_base64": "x"}"#, "arguments.value"),
+        ("read_file", r#"{"path": "a", "offset": 0}"#, "arguments.value"),
+        ("read_file", r#"{"path": "a", "limit": 0}"#, "arguments.value"),
+        ("read_file", r#"{"path": "a", "offset": -1}"#, "arguments.form"),
+        ("get_file", r#"{"path": "a", "offset": 18446744073709551615}"#, "arguments.value"),
+        ("get_file", r#"{"path": "../a"}"#, "arguments.path"),
+        ("search_files", r#"{"pattern": ""}"#, "arguments.value"),
+        ("search_files", r#"{"pattern": "a", "path": "/"}"#, "arguments.path"),
+        ("search_files", r#"{"pattern": "a", "context": 21}"#, "arguments.value"),
+        ("search_files", pattern.as_str(), "arguments.limit"),
+        ("run_command", r#"{"command": "ls", "paths": []}"#, "arguments.value"),
+        ("run_command", r#"{"command": "ls", "paths": ["a", "../b"]}"#, "arguments.path"),
+        ("run_command", r#"{"command": "ls", "paths": ["/"]}"#, "arguments.path"),
+        ("run_command", many.as_str(), "arguments.value"),
         ("list_files", r#"{"path": "/"}"#, "arguments.path"),
         ("edit_file", r#"{"path": "a"}"#, "arguments.value"),
         ("edit_file", r#"{"path": "a", "old": "x"}"#, "arguments.value"),

@@ -36,7 +36,7 @@ pub const RUN_COMMAND: About = About {
     risk: Risk::Medium,
     description: "Run a shell command in the workspace, without network.",
     parameters: &["command"],
-    example: r#"{"command": "ls -l"} and, if wanted, "timeout_ms": 1000."#,
+    example: r#"{"command": "ls -l"} and, if wanted, "timeout_ms": 1000, "paths": ["all that it is to see"]."#,
 };
 
 /// Reads a file.
@@ -44,9 +44,9 @@ pub const READ_FILE: About = About {
     name: "read_file",
     told: Told::Always,
     risk: Risk::Low,
-    description: "Read a file.",
-    parameters: &["path"],
-    example: r#"{"path": "notes.txt"}."#,
+    description: "Read lines of a text file.",
+    parameters: &["path", "offset?:integer", "limit?:integer"],
+    example: r#"{"path": "notes.txt"} and, if wanted, "offset": 200, "limit": 50: the first line and how many."#,
 };
 
 /// Writes a file.
@@ -56,7 +56,7 @@ pub const WRITE_FILE: About = About {
     risk: Risk::Medium,
     description: "Write a whole file.",
     parameters: &["path", "content"],
-    example: r#"{"path": "notes.txt", "content": "…"}."#,
+    example: r#"{"path": "notes.txt", "content": "…"}, or content_base64 for what is no text."#,
 };
 
 /// Lists a directory.
@@ -65,8 +65,8 @@ pub const LIST_FILES: About = About {
     told: Told::Always,
     risk: Risk::Low,
     description: "List a directory; \".\" is the workspace.",
-    parameters: &["path"],
-    example: r#"{"path": "."}."#,
+    parameters: &["path", "recursive?:boolean"],
+    example: r#"{"path": "."} and, if wanted, "recursive": true."#,
 };
 
 /// Changes a part of a file.
@@ -117,4 +117,24 @@ pub const UNDO: About = About {
     description: "",
     parameters: &[],
     example: r#"{"action": 17}."#,
+};
+
+/// Finds lines in files.
+pub const SEARCH_FILES: About = About {
+    name: "search_files",
+    told: Told::AtWork,
+    risk: Risk::Low,
+    description: "Find lines that match a regular expression.",
+    parameters: &["pattern", "literal?:boolean", "path?", "glob?", "ignore_case?:boolean", "context?:integer"],
+    example: r#"{"pattern": "fn \\w+", "path": "src", "glob": "*.rs", "context": 2}, or "literal": true for plain text."#,
+};
+
+/// Copies a part of a file out as it is. For people: a model is not told of it.
+pub const GET_FILE: About = About {
+    name: "get_file",
+    told: Told::Never,
+    risk: Risk::Low,
+    description: "",
+    parameters: &[],
+    example: r#"{"path": "photo.jpg"} and, if wanted, "offset": 1000: the first byte."#,
 };

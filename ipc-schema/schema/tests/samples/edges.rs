@@ -154,7 +154,7 @@ fn control_up() -> Vec<FromRole> {
 
 fn executor_down() -> Vec<ToExecutor> {
     vec![
-        ToExecutor::Run { action: 5, call: Admitted::ReadFile { path: "a".into() } },
+        ToExecutor::Run { action: 5, call: Admitted::GetFile { path: "a".into(), offset: 0 } },
         ToExecutor::Settle { action: 5, commit: true },
         ToExecutor::PreviewUndo { request: 1, action: 5 },
         ToExecutor::Cancel { action: 5 },

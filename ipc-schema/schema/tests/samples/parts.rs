@@ -9,7 +9,8 @@ use schema::effects::{Change, Effect, Effects, Kind, Side, Standing};
 use schema::label::{Confidentiality, Integrity, Label};
 use schema::talk::{CallMode, Completion, CompletionEnd, Message, Speaker, Usage};
 use schema::tool::{
-    Admitted, Decision, Edit, Ended, Parameter, ParameterKind, Risk, Settled, ToolCall, ToolOutcome, ToolSpec, Verdict,
+    Admitted, Decision, Edit, Ended, Parameter, ParameterKind, Risk, Search, Settled, ToolCall, ToolOutcome, ToolSpec,
+    Verdict,
 };
 use schema::undo::{ConflictWhy, UndoConflict, UndoPreview};
 
@@ -24,7 +25,7 @@ variants!(speaker, SPEAKER, Speaker: System, User, Assistant, Tool);
 variants!(call_mode, CALL_MODE, CallMode: Never, May, Must);
 variants!(completion_end, COMPLETION_END, CompletionEnd: Done, Length, Cancelled);
 variants!(parameter_kind, PARAMETER_KIND, ParameterKind: String, Integer, Boolean);
-variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, WriteFile, EditFile, Move, Delete, MakeDirectory, Undo, ListFiles);
+variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, GetFile, SearchFiles, WriteFile, EditFile, Move, Delete, MakeDirectory, Undo, ListFiles);
 variants!(edit, EDIT, Edit: Replace, Diff);
 variants!(ended, ENDED, Ended: Exited, Signalled, TimedOut, Cancelled, Failed, Unknown);
 variants!(verdict, VERDICT, Verdict: Allowed, Asked, Refused);
@@ -195,6 +196,10 @@ pub fn steps() -> Vec<Step> {
     ]
 }
 
+fn search() -> Search {
+    Search { pattern: "b".into(), literal: true, ignore_case: false, glob: Some("*".into()), context: 2 }
+}
+
 fn admitted_calls() -> Vec<Line> {
     let mut lines = Vec::new();
     macro_rules! add {
@@ -206,8 +211,10 @@ fn admitted_calls() -> Vec<Line> {
         "Admitted",
         admitted,
         [
-            Admitted::RunCommand { command: "ls".into(), timeout_ms: 10_000 },
-            Admitted::ReadFile { path: "a".into() },
+            Admitted::RunCommand { command: "ls".into(), timeout_ms: 10_000, paths: vec!["a".into()] },
+            Admitted::ReadFile { path: "a".into(), offset: 1, limit: Some(2) },
+            Admitted::GetFile { path: "a".into(), offset: 300 },
+            Admitted::SearchFiles { path: "a".into(), what: search() },
             Admitted::WriteFile { path: "a".into(), content: b"b".into() },
             Admitted::EditFile {
                 path: "a".into(),
@@ -217,7 +224,7 @@ fn admitted_calls() -> Vec<Line> {
             Admitted::Delete { path: "a".into(), recursive: true },
             Admitted::MakeDirectory { path: "a".into() },
             Admitted::Undo { action: 9 },
-            Admitted::ListFiles { path: ".".into() }
+            Admitted::ListFiles { path: ".".into(), recursive: true }
         ]
     );
     add!(

@@ -30,7 +30,7 @@ fn decision(verdict: Verdict) -> Decision {
 fn admitted(action: u64) -> Event {
     Event::Decided {
         decision: decision(Verdict::Allowed),
-        run: Some((action, Admitted::ListFiles { path: ".".to_owned() })),
+        run: Some((action, Admitted::ListFiles { path: ".".to_owned(), recursive: false })),
         reads: OWNERS,
     }
 }
