@@ -14,7 +14,6 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 use workspace::{Area, State};
 
-use crate::area;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{empty, failed};
 use crate::limits::{
@@ -25,6 +24,7 @@ use crate::narrow;
 use crate::pipe::{Patient, Pipe};
 use crate::record::{Ask, End, Operation};
 use crate::tail::Tail;
+use crate::{area, image};
 
 /// What a call comes down to in a sandbox.
 #[derive(Debug)]
@@ -32,13 +32,17 @@ struct Job {
     operation: Operation,
     payload: Vec<u8>,
     timeout_ms: u32,
+    /// The name of the image that is to be the command's root.
+    image: Option<String>,
 }
 
 impl Job {
     /// The job, or why it can't be one.
     fn of(call: &Admitted) -> Result<Job, String> {
+        let mut named = None;
         let (operation, timeout_ms) = match call {
-            Admitted::RunCommand { command, timeout_ms, .. } => {
+            Admitted::RunCommand { command, timeout_ms, image, .. } => {
+                named.clone_from(image);
                 can_run(command)?;
                 (Operation::Command, (*timeout_ms).clamp(1, TIMEOUT_MAX_MS))
             }
@@ -55,7 +59,7 @@ impl Job {
             }
         };
         let payload = codec::encode(call, PAYLOAD_BYTES).map_err(|error| format!("the call: {error}"))?;
-        Ok(Job { operation, payload, timeout_ms })
+        Ok(Job { operation, payload, timeout_ms, image: named })
     }
 }
 
@@ -119,7 +123,13 @@ async fn sandboxed(
         Ok(made) => made,
         Err(error) => return Ok(failed(&format!("could not make a pipe for the sandbox: {error}"))),
     };
+    // Held until every process of the sandbox is gone.
+    let image = match job.image.as_deref().map(image::hold).transpose() {
+        Ok(image) => image,
+        Err(why) => return Ok(failed(&why)),
+    };
     let ask = Ask::Run {
+        image: image.as_ref().map(|image| image.digest),
         action,
         operation: job.operation,
         payload_bytes: u32::try_from(job.payload.len()).unwrap_or(u32::MAX),

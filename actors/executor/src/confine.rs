@@ -96,6 +96,15 @@ fn ruleset(writable: &[OsString]) -> Result<RulesetCreated, landlock::RulesetErr
     allow(rules, "/workspace", own())
 }
 
+/// As [`landlock`], where an image is the root: all of it may be read and run.
+///
+/// # Errors
+/// The failed step.
+pub fn landlock_image(writable: &[OsString]) -> Result<(), Failure> {
+    let all = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
+    enforced(ruleset(writable).and_then(|rules| allow(rules, "/", all)).and_then(|rules| allow(rules, "/run", own())))
+}
+
 /// What is not there needs no rule.
 fn allow(
     rules: RulesetCreated,

@@ -14,6 +14,7 @@ pub mod directories;
 pub mod files;
 pub mod filter;
 pub mod hands;
+pub mod image;
 pub mod layer;
 pub mod ledger;
 pub mod limits;

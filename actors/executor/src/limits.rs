@@ -88,6 +88,10 @@ pub const OPEN_FILES: u64 = 1024;
 pub const TMP_BYTES: u64 = 256 << 20;
 /// Files in a sandbox's private /tmp.
 pub const TMP_INODES: u64 = 65_536;
+/// A sandbox's own /run where an image is its root, bytes.
+pub const RUN_BYTES: u64 = 16 << 20;
+/// Files in it.
+pub const RUN_INODES: u64 = 4_096;
 /// What a sandbox may write over the workspace, bytes: a bound of its mount.
 pub const LAYER_BYTES: u64 = 512 << 20;
 /// Files in that.

@@ -1,9 +1,10 @@
 //! What executor and maker say to each other, and an init to its maker: fixed-size records, no strings.
 
+use crate::image::Digest;
 use crate::step::{Failure, Step};
 
 /// Bytes of an [`Ask`].
-pub const ASK_BYTES: usize = 24;
+pub const ASK_BYTES: usize = 56;
 /// Bytes of an [`Answer`].
 pub const ANSWER_BYTES: usize = 24;
 /// Bytes of an [`End`].
@@ -50,6 +51,8 @@ pub enum Ask {
         payload_bytes: u32,
         /// RLIMIT_CPU of each process, seconds.
         cpu_s: u32,
+        /// The image that is the command's root, by its digest; none: the host's system directories.
+        image: Option<Digest>,
     },
     /// Kill that sandbox.
     Kill {
@@ -63,12 +66,13 @@ impl Ask {
     pub fn to_bytes(self) -> [u8; ASK_BYTES] {
         let mut bytes = [0; ASK_BYTES];
         match self {
-            Ask::Run { action, operation, payload_bytes, cpu_s } => {
+            Ask::Run { action, operation, payload_bytes, cpu_s, image } => {
                 bytes[0] = 1;
                 bytes[1] = operation as u8;
                 bytes[4..8].copy_from_slice(&payload_bytes.to_le_bytes());
                 bytes[8..16].copy_from_slice(&action.to_le_bytes());
                 bytes[16..20].copy_from_slice(&cpu_s.to_le_bytes());
+                bytes[24..].copy_from_slice(&image.unwrap_or_default());
             }
             Ask::Kill { action } => {
                 bytes[0] = 2;
@@ -88,6 +92,7 @@ impl Ask {
                 operation: Operation::from_u8(bytes[1])?,
                 payload_bytes: u32::from_le_bytes(bytes[4..8].try_into().ok()?),
                 cpu_s: u32::from_le_bytes(bytes[16..20].try_into().ok()?),
+                image: Some(bytes[24..].try_into().ok()?).filter(|digest| *digest != Digest::default()),
             },
             2 => Ask::Kill { action },
             _ => return None,
@@ -172,7 +177,8 @@ mod tests {
     #[test]
     fn records_come_back_as_they_were() {
         for ask in [
-            Ask::Run { action: u64::MAX, operation: Operation::Change, payload_bytes: 7, cpu_s: 9 },
+            Ask::Run { action: u64::MAX, operation: Operation::Change, payload_bytes: 7, cpu_s: 9, image: None },
+            Ask::Run { action: 1, operation: Operation::Command, payload_bytes: 7, cpu_s: 9, image: Some([7; 32]) },
             Ask::Kill { action: 3 },
         ] {
             assert_eq!(Ask::from_bytes(&ask.to_bytes()), Some(ask));

@@ -17,12 +17,13 @@ use schema::codec;
 use schema::tool::Admitted;
 use seccompiler::BpfProgram;
 
+use crate::image::{Digest, Root};
 use crate::layer::Room;
 use crate::limits::{PAYLOAD_BYTES, TMP_BYTES, TMP_INODES};
 use crate::record::{Ask, End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
-use crate::{command, confine, files, filter, layer, line, narrow, sys};
+use crate::{confine, files, filter, layer, line, narrow, sys};
 
 /// The namespaces of a sandbox, all its own.
 pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
@@ -41,6 +42,8 @@ pub struct Work<'a> {
     pub payload_bytes: u32,
     /// RLIMIT_CPU, seconds.
     pub cpu_s: u32,
+    /// The image that is the root, by its digest.
+    pub image: Option<Digest>,
     /// The payload's pipe.
     pub payload: OwnedFd,
     /// Standard output.
@@ -84,10 +87,10 @@ fn live(line: &OwnedFd, filter: &BpfProgram) -> Result<Option<End>, Failure> {
     let room = prepare()?;
     let Some((ask, descriptors)) = line::receive(line) else { return Ok(None) };
     let malformed = Failure::new(Step::Payload, libc::EINVAL);
-    let Ask::Run { operation, payload_bytes, cpu_s, .. } = ask else { return Err(malformed) };
+    let Ask::Run { operation, payload_bytes, cpu_s, image, .. } = ask else { return Err(malformed) };
     let Ok([payload, stdout, stderr, layer]) = <[OwnedFd; 4]>::try_from(descriptors) else { return Err(malformed) };
     let writable = &room.names();
-    let work = Work { operation, payload_bytes, cpu_s, payload, stdout, stderr, layer, line, filter, writable };
+    let work = Work { operation, payload_bytes, cpu_s, image, payload, stdout, stderr, layer, line, filter, writable };
     run(&work, &room).map(Some)
 }
 
@@ -127,6 +130,8 @@ fn run(work: &Work<'_>, room: &Room) -> Result<End, Failure> {
     if let Admitted::RunCommand { paths, .. } = &call {
         narrow::narrow(paths)?;
     }
+    // Not before: an overlay takes no layer of a mount that nothing leads to any more.
+    let root = Root::enter(work.image.as_ref())?;
     chdir(layer::WORKSPACE).at(Step::WorkingDirectory)?;
     sys::drop_capabilities().at(Step::Capabilities)?;
     // Nobody inside may look into this process or open its descriptors through /proc.
@@ -134,7 +139,7 @@ fn run(work: &Work<'_>, room: &Room) -> Result<End, Failure> {
     filter::install(work.filter).map_err(|errno| Failure::new(Step::Filter, errno))?;
     confine::limit(work.cpu_s)?;
     match sys::fork().at(Step::Fork)? {
-        sys::Side::Child => child(work, &call),
+        sys::Side::Child => child(work, &root, &call),
         sys::Side::Parent(command) => {
             let end = reap(command);
             end_the_rest()?;
@@ -201,9 +206,9 @@ fn reap(command: Pid) -> End {
 }
 
 /// The command's process: never returns.
-fn child(work: &Work<'_>, call: &Admitted) -> ! {
+fn child(work: &Work<'_>, root: &Root, call: &Admitted) -> ! {
     let mut end = work.line.as_raw_fd();
-    let status = match start(work, call, &mut end) {
+    let status = match start(work, root, call, &mut end) {
         Ok(status) => status,
         Err(failure) => {
             report(sys::borrow(end), End::Failed(failure));
@@ -213,16 +218,16 @@ fn child(work: &Work<'_>, call: &Admitted) -> ! {
     sys::exit_now(status)
 }
 
-fn start(work: &Work<'_>, call: &Admitted, end: &mut RawFd) -> Result<i32, Failure> {
+fn start(work: &Work<'_>, root: &Root, call: &Admitted, end: &mut RawFd) -> Result<i32, Failure> {
     // Not before: the first process hands out the layer, which no rule of the command's reaches.
     match work.operation {
-        Operation::Command => confine::landlock(work.writable)?,
+        Operation::Command => root.landlock(work.writable)?,
         Operation::Look | Operation::Change => confine::landlock_workspace()?,
     }
     sys::default_signals();
     *end = descriptors(work)?;
     match (work.operation, call) {
-        (Operation::Command, Admitted::RunCommand { command, .. }) => Err(command::exec(command.as_bytes())),
+        (Operation::Command, Admitted::RunCommand { command, .. }) => Err(root.exec(command.as_bytes())),
         (Operation::Command, _) => Err(Failure::new(Step::Payload, libc::EINVAL)),
         (Operation::Look | Operation::Change, call) => Ok(files::run(call)),
     }

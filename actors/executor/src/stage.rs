@@ -12,11 +12,11 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
 use nix::unistd::{chdir, getegid, geteuid, pivot_root};
 
-use crate::area;
 use crate::directories::{self, Directory};
 use crate::limits::ROOT_BYTES;
 use crate::step::{At, Failure, Step};
 use crate::sys;
+use crate::{area, image};
 
 /// Where the pieces are.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Plan {
     pub at: PathBuf,
     /// The principal's workspace.
     pub workspace: PathBuf,
+    /// The store of images, if there is one.
+    pub images: PathBuf,
     /// Further directories of the principal's own.
     pub directories: Vec<Directory>,
 }
@@ -36,7 +38,8 @@ impl Plan {
     /// When the directories can't be listed.
     pub fn of_the_table() -> std::io::Result<Plan> {
         let workspace = Path::new(area::PRINCIPAL).join("workspace");
-        Ok(Plan { at: PathBuf::from("/sandbox"), workspace, directories: directories::given()? })
+        let (at, images) = (PathBuf::from("/sandbox"), PathBuf::from(image::STORE));
+        Ok(Plan { at, images, workspace, directories: directories::given()? })
     }
 }
 
@@ -81,6 +84,11 @@ pub fn enter(plan: &Plan) -> Result<(), Failure> {
     bind(Path::new(&source), &root.join("workspace")).at(Step::Workspace)?;
     drop(workspace);
     plan.directories.iter().try_for_each(|one| directories::bind(one, root))?;
+    if plan.images.is_dir() {
+        let target = root.join(image::STORE.trim_start_matches('/'));
+        fs::create_dir(&target).at(Step::Image)?;
+        bind(&plan.images, &target).at(Step::Image)?;
+    }
     become_root(root)
 }
 

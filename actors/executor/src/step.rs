@@ -62,9 +62,13 @@ pub enum Step {
     Directory = 28,
     /// What of the workspace a command is to see.
     Paths = 29,
+    /// An image as the root.
+    Image = 40,
+    /// The shell of an image.
+    ImageShell = 41,
 }
 
-const ALL: [Step; 29] = [
+const ALL: [Step; 31] = [
     Step::MakerNamespaces,
     Step::MakerIdMaps,
     Step::Root,
@@ -94,6 +98,8 @@ const ALL: [Step; 29] = [
     Step::Clocks,
     Step::Directory,
     Step::Paths,
+    Step::Image,
+    Step::ImageShell,
 ];
 
 impl Step {
@@ -129,6 +135,8 @@ impl Step {
             Step::Descriptors => "set up the command's input and output",
             Step::Exec => "run /bin/sh in the sandbox",
             Step::TooMany => "start one more sandbox",
+            Step::Image => "make the image the root of the sandbox",
+            Step::ImageShell => "run /bin/sh of the image",
             Step::Layer => "put a layer over the workspace (an overlay in a user namespace)",
             Step::HandOut => "hand out what was changed",
             Step::Paths => "show the command the paths that it names, and nothing else",
@@ -151,6 +159,8 @@ impl Step {
             }
             Step::Landlock => "the kernel needs Landlock (CONFIG_SECURITY_LANDLOCK, and `landlock` in lsm=)",
             Step::SystemDirectory | Step::Exec => "check that the host has /usr, /bin/sh and their libraries",
+            Step::Image => "remove the image and import it again; `chela images list` shows what there is",
+            Step::ImageShell => "commands need an image with a shell: add one to it, or use another",
             Step::Device => "check that the host's /dev has null, zero, full, random, urandom and tty",
             Step::Workspace | Step::WorkingDirectory => {
                 "check that the principal's workspace is there and belongs to the executor's account; `./x setup` \

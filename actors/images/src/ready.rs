@@ -9,7 +9,7 @@ use crate::limits::ACCOUNTS_BYTES;
 use crate::tree::{Found, Tree};
 
 /// Directories that a sandbox mounts something over, or leaves empty.
-pub const PLACES: [&str; 7] = ["dev", "layer", "proc", "run", "sys", "tmp", "workspace"];
+pub const PLACES: [&str; 7] = ["dev", "directories", "proc", "run", "sys", "tmp", "workspace"];
 
 /// The account that a sandbox's command has inside.
 const ACCOUNT: (&str, &str) = ("user", "1000");

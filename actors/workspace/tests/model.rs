@@ -98,7 +98,7 @@ fn hold<S: Strategy>(
 /// A workspace with a tree in it.
 fn made(tree: &[Op]) -> Home {
     // In memory, where syncing costs nothing, and on the disk, where inode numbers are used again.
-    let memory = if tree.len() % 8 == 0 { None } else { tempfile::tempdir_in("/dev/shm").ok() };
+    let memory = if tree.len().is_multiple_of(8) { None } else { tempfile::tempdir_in("/dev/shm").ok() };
     let home = Home::at(memory.unwrap_or_else(|| tempfile::tempdir().unwrap()));
     for (number, op) in tree.iter().enumerate() {
         let _ = apply(&home.workspace(), number, op);
@@ -184,7 +184,7 @@ fn there_and_back(tree: &[Op], command: Vec<Op>) -> Outcome {
     let mut area = home.open();
     fine("staging", area.stage(1, &mut &layer[..]))?;
     same(&home.look(), &before, "staging changed something")?;
-    if command.len() % 2 == 0 {
+    if command.len().is_multiple_of(2) {
         // As well in a process that was started since.
         drop(area);
         area = home.open();

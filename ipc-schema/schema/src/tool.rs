@@ -59,6 +59,8 @@ pub enum Admitted {
         timeout_ms: u32,
         /// All that it sees of the workspace; empty: everything.
         paths: Vec<String>,
+        /// Name of the image that is its root; none: the host's system directories.
+        image: Option<String>,
     },
     /// Lines of a text file; answered as stdout.
     ReadFile {
@@ -168,7 +170,9 @@ impl Admitted {
     /// Bytes of its texts: what of it can be large.
     pub fn texts_bytes(&self) -> usize {
         match self {
-            Admitted::RunCommand { command, paths, .. } => command.len() + paths.iter().map(String::len).sum::<usize>(),
+            Admitted::RunCommand { command, paths, image, .. } => {
+                command.len() + paths.iter().chain(image).map(String::len).sum::<usize>()
+            }
             Admitted::ReadFile { path, .. } | Admitted::GetFile { path, .. } | Admitted::ListFiles { path, .. } => {
                 path.len()
             }

@@ -78,7 +78,7 @@ fn down(role: Role) -> Result<Vec<u8>, CodecError> {
 pub fn run(command: &str) -> ToExecutor {
     ToExecutor::Run {
         action: 77,
-        call: Admitted::RunCommand { command: command.to_owned(), timeout_ms: 10_000, paths: Vec::new() },
+        call: Admitted::RunCommand { command: command.to_owned(), timeout_ms: 10_000, paths: Vec::new(), image: None },
     }
 }
 

@@ -116,7 +116,7 @@ pub async fn one_too_many_is_refused_by_name(world: &World) -> Verdict {
 pub async fn cancelling_kills_it_all(world: &World) -> Verdict {
     let (cancel, started) = (Notify::new(), Instant::now());
     let command = "(setsid sh -c 'while :; do date +%N >nevermore; sleep 0.02; done' &) ; sleep 60".to_owned();
-    let call = Admitted::RunCommand { command, timeout_ms: 60_000, paths: Vec::new() };
+    let call = Admitted::RunCommand { command, timeout_ms: 60_000, paths: Vec::new(), image: None };
     let (outcome, ()) = tokio::join!(world.call_until(call, &cancel), async {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         cancel.notify_one();

@@ -38,7 +38,7 @@ fn serve_on(desk: &Rc<Desk>, end: UnixStream) -> JoinHandle<Result<(), LinkError
 }
 
 async fn run(gate: &mut Gate, action: u64, command: &str) -> Verdict {
-    let call = Admitted::RunCommand { command: command.to_owned(), timeout_ms: 20_000, paths: Vec::new() };
+    let call = Admitted::RunCommand { command: command.to_owned(), timeout_ms: 20_000, paths: Vec::new(), image: None };
     gate.send(&ToExecutor::Run { action, call }).await.map_err(|error| error.to_string())
 }
 

@@ -8,7 +8,7 @@ use super::{Verdict, ensure};
 
 async fn run(world: &World, command: &str, paths: &[&str]) -> ToolOutcome {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-    world.call(Admitted::RunCommand { command: command.to_owned(), timeout_ms: 20_000, paths }).await
+    world.call(Admitted::RunCommand { command: command.to_owned(), timeout_ms: 20_000, paths, image: None }).await
 }
 
 fn printed(outcome: &ToolOutcome, wanted: &str) -> Verdict {

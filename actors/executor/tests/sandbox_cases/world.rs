@@ -48,6 +48,7 @@ impl World {
         // The variable is set by the case that wants it missing.
         let plan = Plan {
             at: PathBuf::from("/mnt"),
+            images: PathBuf::new(),
             workspace: std::env::var_os("CHELA_TEST_WORKSPACE").map_or(workspace.clone(), PathBuf::from),
             directories: Vec::new(),
         };
@@ -128,7 +129,8 @@ impl World {
     }
 
     pub async fn sh_for(&self, command: &str, timeout_ms: u32) -> ToolOutcome {
-        self.call(Admitted::RunCommand { command: command.to_owned(), timeout_ms, paths: Vec::new() }).await
+        self.call(Admitted::RunCommand { command: command.to_owned(), timeout_ms, paths: Vec::new(), image: None })
+            .await
     }
 
     /// Standard output of a command that must succeed.

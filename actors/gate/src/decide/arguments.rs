@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use schema::image::{NAME_RULE, is_name};
 use schema::limits::ARGUMENTS_BYTES;
 use schema::tool::{Admitted, Edit, Search, ToolCall};
 use serde::Deserialize;
@@ -21,6 +22,7 @@ struct RunCommand {
     command: String,
     timeout_ms: Option<u32>,
     paths: Option<Vec<String>>,
+    image: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -184,7 +186,11 @@ fn run_command(asked: RunCommand) -> Result<Admitted, Refusal> {
         ));
     }
     let paths = asked.paths.map_or(Ok(Vec::new()), |paths| seen(&paths))?;
-    Ok(Admitted::RunCommand { command: asked.command, timeout_ms, paths })
+    if let Some(image) = asked.image.as_deref().filter(|image| !is_name(image)) {
+        let reason = format!("{image:.64?} can't be an image's name");
+        return Err(bad_value(&reason, &format!("{NAME_RULE}; chela images list shows what there is.")));
+    }
+    Ok(Admitted::RunCommand { command: asked.command, timeout_ms, paths, image: asked.image })
 }
 
 /// What a command is to see; the workspace itself is all of it.

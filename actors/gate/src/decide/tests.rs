@@ -24,7 +24,12 @@ fn what_is_listed_and_well_formed_is_admitted() {
     assert_eq!(run.decision.verdict, Verdict::Allowed);
     assert_eq!(
         run.admitted,
-        Some(Admitted::RunCommand { command: "ls".to_owned(), timeout_ms: COMMAND_TIMEOUT_MS, paths: Vec::new() })
+        Some(Admitted::RunCommand {
+            command: "ls".to_owned(),
+            timeout_ms: COMMAND_TIMEOUT_MS,
+            paths: Vec::new(),
+            image: None
+        })
     );
     for (arguments, path) in
         [(r#"{"path": "a/./b//c"}"#, "a/b/c"), (r#"{"path": "..."}"#, "..."), (r#"{"path": "ä ö"}"#, "ä ö")]
@@ -103,6 +108,9 @@ fn all_else_is_refused_by_a_named_rule_with_a_way_out() {
         ("run_command", r#"{"command": "  "}"#, "arguments.value"),
         ("run_command", r#"{"command": "a\u0000b"}"#, "arguments.value"),
         ("run_command", r#"{"command": "a", "timeout_ms": 0}"#, "arguments.value"),
+        ("run_command", r#"{"command": "a", "image": ""}"#, "arguments.value"),
+        ("run_command", r#"{"command": "a", "image": "../../etc"}"#, "arguments.value"),
+        ("run_command", r#"{"command": "a", "image": "a\u001b[2J"}"#, "arguments.value"),
         ("run_command", r#"{"command": "a", "timeout_ms": 600001}"#, "arguments.value"),
         ("run_command", long.as_str(), "arguments.limit"),
         ("read_file", r#"{"path": "/etc/passwd"}"#, "arguments.path"),

@@ -35,8 +35,8 @@ pub const RUN_COMMAND: About = About {
     told: Told::Always,
     risk: Risk::Medium,
     description: "Run a shell command in the workspace, without network.",
-    parameters: &["command"],
-    example: r#"{"command": "ls -l"} and, if wanted, "timeout_ms": 1000, "paths": ["all that it is to see"]."#,
+    parameters: &["command", "image?"],
+    example: r#"{"command": "ls -l"} and, if wanted, "timeout_ms": 1000, "paths": ["all that it is to see"], "image": "debian:13"."#,
 };
 
 /// Reads a file.

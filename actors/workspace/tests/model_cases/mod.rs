@@ -136,10 +136,11 @@ pub fn apply(root: &Path, number: usize, op: &Op) -> io::Result<()> {
                 return Err(Errno::LOOP.into());
             }
             let name = format!("user.model{name}");
-            Ok(match value {
+            match value {
                 Some(value) => rustix::fs::lsetxattr(at(path), name, value, XattrFlags::empty())?,
                 None => rustix::fs::lremovexattr(at(path), name)?,
-            })
+            }
+            Ok(())
         }
         Op::Mtime { path, s, ns } => set_mtime(&at(path), Timespec { tv_sec: i64::from(*s), tv_nsec: i64::from(*ns) }),
     }

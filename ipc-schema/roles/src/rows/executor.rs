@@ -129,6 +129,14 @@ pub const ROW: Row = Row {
             why: "where a sandbox's root is put together",
         },
         FileGrant {
+            source: Source::Root("var/images"),
+            inside: "/images",
+            access: Access::ReadExecute,
+            until: Until::Exit,
+            optional: true,
+            why: "images that commands may have as their root: which there are, and for the sandboxes what is in them",
+        },
+        FileGrant {
             source: Source::Slot { parent: "var/principals", leaf: "" },
             inside: "/principal",
             access: Access::ReadWriteExecute,

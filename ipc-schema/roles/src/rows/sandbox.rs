@@ -16,6 +16,8 @@ macro_rules! each {
 /// nothing else.
 pub const MAKING: &[SyscallGrant] = &[
     any("mount", "the sandbox's /proc and /tmp, and the layer over its workspace"),
+    any("pivot_root", "makes an image the root of a sandbox that was asked for with one"),
+    any("umount2", "lets go of the root that the image has taken the place of"),
     any("sethostname", "the sandbox's host name"),
     only(
         "unshare",

@@ -211,7 +211,12 @@ fn admitted_calls() -> Vec<Line> {
         "Admitted",
         admitted,
         [
-            Admitted::RunCommand { command: "ls".into(), timeout_ms: 10_000, paths: vec!["a".into()] },
+            Admitted::RunCommand {
+                command: "ls".into(),
+                timeout_ms: 10_000,
+                paths: vec!["a".into()],
+                image: Some("debian:13".into())
+            },
             Admitted::ReadFile { path: "a".into(), offset: 1, limit: Some(2) },
             Admitted::GetFile { path: "a".into(), offset: 300 },
             Admitted::SearchFiles { path: "a".into(), what: search() },
