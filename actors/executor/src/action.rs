@@ -178,7 +178,7 @@ fn unstaged(mut outcome: ToolOutcome, why: &str) -> ToolOutcome {
 fn forgotten(area: &RefCell<Area>, action: u64, outcome: ToolOutcome) -> ToolOutcome {
     let mut area = area.borrow_mut();
     if area.state(action) == State::Staged
-        && let Err(error) = area.discard(action)
+        && let Err(error) = area.unstage(action)
     {
         tracing::error!("action {action}: {error}");
     }

@@ -59,7 +59,12 @@ pub fn make(principal: &Path) -> Result<(), OpenError> {
 pub fn open(principal: &Path, beside: &[PathBuf]) -> Result<Area, OpenError> {
     let (workspace, store) = (principal.join("workspace"), principal.join("store"));
     let key = key(&principal.join("store.key"))?;
-    let (area, recovered) = Area::open_beside(&workspace, beside, &store, &key, Limits::default(), None)?;
+    let (mut area, recovered) = Area::open_beside(&workspace, beside, &store, &key, Limits::default(), None)?;
+    for action in area.unstage_all()? {
+        tracing::warn!(
+            "action {action}: it was rehearsed and not settled: it is forgotten, and rehearsed again when asked for"
+        );
+    }
     for action in &recovered.finished {
         tracing::warn!("action {action}: its commit was interrupted, and is finished now");
     }
@@ -101,7 +106,7 @@ pub fn staged(area: &mut Area, action: u64, staged: &workspace::Effects) -> Resu
     if !staged.is_empty() {
         return Ok((effects(staged), Standing::Staged));
     }
-    area.discard(action).map_err(|error| error.to_string())?;
+    area.unstage(action).map_err(|error| error.to_string())?;
     Ok((effects(staged), Standing::Nothing))
 }
 
@@ -120,8 +125,8 @@ pub fn stage_undo(area: &mut Area, action: u64, of: u64) -> ToolOutcome {
     ToolOutcome { effects, standing, ..ToolOutcome::of(Ended::Exited { code: 0 }) }
 }
 
-/// Makes it real, or forgets it.
-pub fn settle(area: &mut Area, action: u64, commit: bool) -> Standing {
+/// Makes it real, with `note` beside it, or forgets it.
+pub fn settle(area: &mut Area, action: u64, commit: bool, note: &[u8]) -> Standing {
     match area.state(action) {
         State::Committed { .. } | State::Undone { .. } => return Standing::Committed,
         State::Discarded => return Standing::Discarded { reason: "it was decided against".to_owned() },
@@ -134,7 +139,7 @@ pub fn settle(area: &mut Area, action: u64, commit: bool) -> Standing {
             Err(error) => Standing::Discarded { reason: error.to_string() },
         };
     }
-    match area.commit(action, b"") {
+    match area.commit(action, note) {
         Ok(_) => Standing::Committed,
         Err(error) => {
             tracing::warn!("action {action}: {error}");

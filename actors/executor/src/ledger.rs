@@ -63,6 +63,13 @@ impl Ledger {
         OnRun::Later
     }
 
+    /// Whether it waits, runs, or has ended here not long ago.
+    pub fn knows(&self, action: u64) -> bool {
+        self.running.contains(&action)
+            || self.waiting.iter().any(|(other, _)| *other == action)
+            || self.ended.contains_key(&action)
+    }
+
     /// Asked to cancel `action`. One that was never asked for is remembered as cancelled: its request may be on the way.
     pub fn cancel(&mut self, action: u64) -> OnCancel {
         if self.running.contains(&action) {

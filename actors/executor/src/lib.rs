@@ -27,6 +27,7 @@ pub mod pool;
 pub mod record;
 pub mod sandbox;
 pub mod serve;
+pub mod settled;
 pub mod stage;
 pub mod step;
 mod sys;

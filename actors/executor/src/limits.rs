@@ -98,6 +98,8 @@ pub const LAYER_BYTES: u64 = 512 << 20;
 pub const LAYER_INODES: u64 = 262_144;
 /// Effects of one action that are told one by one: with the output they have to fit into a frame.
 pub const EFFECTS_BYTES: usize = 2 << 20;
+/// What is noted of an outcome beside its commit: both outputs fit.
+pub const NOTE_BYTES: usize = 768 << 10;
 /// Conflicts of an undo that are told one by one.
 pub const CONFLICTS_LISTED: usize = 100;
 /// How long the gate may take to decide on what was staged, milliseconds.

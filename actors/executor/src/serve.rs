@@ -21,6 +21,7 @@ use crate::area;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
 use crate::limits::{OUTGOING_MAX, SETTLE_MS};
+use crate::settled;
 use crate::taken_back;
 
 /// Why the executor ends.
@@ -199,6 +200,11 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
     if let Some(outcome) = staged {
         return put(outgoing, finished(action, &outcome)).await;
     }
+    if !desk.ledger.borrow().knows(action)
+        && let Some(outcome) = settled::settled(&desk.area.borrow(), action)
+    {
+        return put(outgoing, finished(action, &outcome)).await;
+    }
     let decided = desk.ledger.borrow_mut().run(action, call);
     match decided {
         OnRun::Start(call) => start(desk, action, call),
@@ -278,8 +284,9 @@ fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
 
 /// Does what the gate has decided about what is staged. Said again, it changes nothing and has the same answer.
 fn settle(desk: &Rc<Desk>, action: u64, commit: bool) -> Standing {
-    let standing = area::settle(&mut desk.area.borrow_mut(), action, commit);
     let staged = desk.staged.borrow_mut().remove(&action);
+    let note = staged.as_ref().map(settled::note).unwrap_or_default();
+    let standing = area::settle(&mut desk.area.borrow_mut(), action, commit, &note);
     if let Some(outcome) = staged {
         end(desk, action, ToolOutcome { standing: standing.clone(), ..outcome });
     }

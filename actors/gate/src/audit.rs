@@ -16,7 +16,7 @@ use crate::limits::{AUDIT_TAIL_BYTES, LOG_BYTES_MAX, LOG_ENTRIES_MAX};
 
 /// Event: a call was decided. With `action` and `instance` when it was admitted.
 pub const TOOL_DECIDED: &str = "tool.decided";
-/// Event: an admitted call goes to another instance than its decision says; it never reached the first.
+/// Event: an admitted call goes to another instance than its decision says: it never reached the first, or that died.
 pub const TOOL_MOVED: &str = "tool.moved";
 /// Event: an admitted call has ended.
 pub const TOOL_ENDED: &str = "tool.ended";

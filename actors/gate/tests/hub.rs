@@ -16,7 +16,7 @@ use schema::edge::local::{FromClient, ToClient};
 use schema::edge::memory::{Answer, FromMemory, MemoryWire, Step, TurnEnd};
 use schema::edge::model::{FromModel, ModelWire, ToModel};
 use schema::limits::OUTPUT_KEPT_BYTES;
-use schema::tool::{Ended, Verdict};
+use schema::tool::Verdict;
 use tokio::task::LocalSet;
 
 fn run(test: impl Future<Output = ()>) {
@@ -168,7 +168,7 @@ fn a_model_that_speaks_out_of_turn_is_ended_and_another_is_asked() {
 }
 
 #[test]
-fn an_executor_that_breaks_the_rules_leaves_an_unknown_outcome_and_nothing_is_repeated() {
+fn an_executor_that_breaks_the_rules_is_ended_and_its_successor_gets_the_action_by_its_number() {
     run(async {
         let mut world = World::new();
         world.memory(HOUSE);
@@ -181,14 +181,15 @@ fn an_executor_that_breaks_the_rules_leaves_an_unknown_outcome_and_nothing_is_re
         let ToExecutor::Run { action, .. } = link.recv().await.unwrap() else { panic!("no run") };
         let beyond = outcome(vec![0; OUTPUT_KEPT_BYTES + 1]);
         link.send(&FromExecutor::Finished { action, outcome: beyond }).await.unwrap();
-        world.executor();
+        let mut next = World::link::<ExecutorWire>(world.edge(Role::Executor, OWNER)).await;
         world.breach(Role::Executor).await;
+        let ToExecutor::Run { action: again, .. } = next.recv().await.unwrap() else { panic!("no run") };
+        assert_eq!(again, action);
+        next.send(&FromExecutor::Finished { action, outcome: outcome(b"again".to_vec()) }).await.unwrap();
         let (end, _, turn) = replied(last(&mut hears).await);
         assert_eq!(end, TurnEnd::Answered);
-        assert_eq!(world.runs.get(), 0);
-        let unknown =
-            |step: &Step| matches!(step, Step::ToolFinished { outcome, .. } if outcome.ended == Ended::Unknown);
-        assert!(world.steps(turn).iter().any(unknown));
+        let ends = |step: &&Step| matches!(step, Step::ToolFinished { outcome, .. } if outcome.stdout == b"again");
+        assert_eq!(world.steps(turn).iter().filter(ends).count(), 1);
     });
 }
 

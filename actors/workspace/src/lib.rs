@@ -2,6 +2,7 @@
 //! undone.
 #![forbid(unsafe_code)]
 
+mod again;
 mod apply;
 mod area;
 mod beneath;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::area::{Area, Standing, State};
-use crate::beneath;
 use crate::error::{AreaError, UndoError};
 use crate::limits::CHANGERS_SOUGHT_MAX;
 use crate::undo::Undo;
@@ -15,16 +14,10 @@ impl Area {
     /// What [`Area::stage_undo`] would stage, or which conflicts it has. Nothing is left of it, in the store either.
     pub fn preview_undo(&mut self, action: u64) -> Result<Undo, UndoError> {
         // Of one that a crash interrupted.
-        self.forget_preview()?;
+        self.unstage(PREVIEW)?;
         let undo = self.stage_undo(action, PREVIEW)?;
-        self.forget_preview()?;
+        self.unstage(PREVIEW)?;
         Ok(undo)
-    }
-
-    fn forget_preview(&mut self) -> Result<(), AreaError> {
-        self.known.remove(&PREVIEW);
-        self.fresh.remove(&PREVIEW);
-        Ok(beneath::remove_tree(&self.store.staging, PREVIEW.to_string().as_bytes())?)
     }
 
     /// Which later action that still stands last changed each of these paths, as far as the newest records say.

@@ -206,6 +206,34 @@ impl Admitted {
     }
 }
 
+/// Whether a call may be carried out again when nobody knows how far it came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repeat {
+    /// It was only rehearsed: nothing of it is real before it is settled, and that is known.
+    Freely,
+    /// Something may have left the machine: a person decides.
+    Never,
+}
+
+impl Admitted {
+    /// Whether this call may be carried out again.
+    pub fn repeat(&self) -> Repeat {
+        match self {
+            Admitted::RunCommand { .. }
+            | Admitted::ReadFile { .. }
+            | Admitted::GetFile { .. }
+            | Admitted::SearchFiles { .. }
+            | Admitted::WriteFile { .. }
+            | Admitted::EditFile { .. }
+            | Admitted::Move { .. }
+            | Admitted::Delete { .. }
+            | Admitted::MakeDirectory { .. }
+            | Admitted::Undo { .. }
+            | Admitted::ListFiles { .. } => Repeat::Freely,
+        }
+    }
+}
+
 /// How an admitted call ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -226,7 +254,7 @@ pub enum Ended {
     Cancelled,
     /// It could not be started or carried out; stderr says which step failed.
     Failed,
-    /// The executor died while it ran; what it did is unknown, and it is not repeated.
+    /// The executor died while it ran, more than once or where it may not be repeated: what it did is unknown.
     Unknown,
 }
 

@@ -161,14 +161,15 @@ fn a_timed_out_or_killed_command_has_done_nothing() {
     let report = scene.home.chela_json(&["tool", "run_command", &arguments]).unwrap();
     assert_eq!(report["committed"], false, "{report:#}");
     assert!(report["note"].as_str().unwrap().contains("time limit"), "{report:#}");
-    let arguments = json!({ "command": "echo half > half; sleep 30; true" }).to_string();
+    let arguments = json!({ "command": "echo half > half; sleep 3; true" }).to_string();
     let mut command = scene.home.chela_command(&["tool", "run_command", &arguments]).unwrap();
     let mut running = command.stdout(std::process::Stdio::null()).spawn().unwrap();
-    wait_for("the command", PATIENCE, || procs::runs(scene.chelad.pid(), "sleep 30; true").then_some(())).unwrap();
+    wait_for("the command", PATIENCE, || procs::runs(scene.chelad.pid(), "sleep 3; true").then_some(())).unwrap();
     let executor = procs::find(scene.chelad.pid(), Role::Executor, 1).unwrap();
     kill(Pid::from_raw(executor as i32), Signal::SIGKILL).unwrap();
-    running.wait().unwrap();
     assert_eq!(scene.tree(), BTreeMap::new());
+    assert!(running.wait().unwrap().success(), "it is rehearsed again");
+    assert_eq!(fs::read_to_string(scene.workspace().join("half")).unwrap(), "half\n", "and real once");
     scene.done("echo whole > whole");
     scene.stop();
 }

@@ -2,7 +2,7 @@
 
 use chela_audit_log::Hash;
 use schema::label::Label;
-use schema::tool::{Admitted, Ended, ToolCall, ToolOutcome};
+use schema::tool::{Admitted, Ended, Repeat, ToolCall, ToolOutcome};
 use serde_json::json;
 
 use super::all::OpenTurn;
@@ -79,7 +79,7 @@ async fn labels(gate: &Gate, slot: u32, call: &Admitted, label: Label) -> Result
 }
 
 /// Hands an action, whose decision is on the disk, to the executor. If that is another instance than was written down
-/// (which never got it), this is written down first.
+/// (which never got it, or died on it), this is written down first.
 pub async fn start(gate: &Gate, open: &OpenTurn, action: u64, call: Admitted) -> Result<(), String> {
     let peer = gate.executors.places.peer(open.principal.number).await?;
     let instance = peer.who.number;
@@ -94,22 +94,21 @@ pub async fn start(gate: &Gate, open: &OpenTurn, action: u64, call: Admitted) ->
     Ok(())
 }
 
-/// Goes on with an action that a gate before this one decided: only with the executor that may have it, which carries an
-/// action out once. False when nobody can know what became of it.
+/// Goes on with an action that was decided, and that a gate or an executor which died may have had. The executor that has
+/// it goes on; its successor answers from the store what was settled, and rehearses the rest again. False when nobody can
+/// know what became of it: it may have sent something, or there is no executor.
 pub async fn rejoin(gate: &Gate, open: &OpenTurn, action: u64, call: &ToolCall, label: Label) -> bool {
-    let Some(instance) = gate.audit.borrow().instance_of(action) else {
-        return false;
-    };
     let Some(admitted) = decide::decide(&open.principal, call, label).admitted else {
         return false;
     };
-    match gate.executors.places.peer(open.principal.number).await {
-        Ok(peer) if peer.who.number == instance => {
-            gate.executors.run(&peer, action, admitted, open.inbox.clone());
-            true
-        }
-        Ok(_) | Err(_) => false,
-    }
+    let may = match admitted.repeat() {
+        Repeat::Freely => true,
+        Repeat::Never => match gate.executors.places.peer(open.principal.number).await {
+            Ok(peer) => gate.audit.borrow().instance_of(action) == Some(peer.who.number),
+            Err(_) => false,
+        },
+    };
+    may && start(gate, open, action, admitted).await.is_ok()
 }
 
 /// The outcome of an action that no executor ever got.

@@ -14,7 +14,7 @@ use schema::edge::local::ToClient;
 use schema::edge::memory::{Ask, Step, TurnEnd};
 use schema::label::Label;
 use schema::talk::Message;
-use schema::tool::{Admitted, ToolCall};
+use schema::tool::{Admitted, Ended, ToolCall};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
@@ -158,8 +158,6 @@ impl Driver {
                 }
                 ToolSaid::Gone => {
                     self.action = None;
-                    let body = json!({ "action": action, "ended": "unknown" });
-                    self.gate.note(crate::audit::TOOL_ENDED, &body);
                     Some(Event::ToolLost { executor_died: true })
                 }
             },
@@ -273,6 +271,12 @@ impl Driver {
         if let Step::ToolDecided { call, decision, action } = &step {
             self.open.say(&ToClient::ToolDecided { action: *action, call: call.clone(), decision: decision.clone() });
         }
+        if let Step::ToolFinished { action, outcome } = &step
+            && outcome.ended == Ended::Unknown
+        {
+            let body = json!({ "action": action, "ended": outcome.ended });
+            self.gate.note(crate::audit::TOOL_ENDED, &body);
+        }
         let ask = record_step(self.open.turn, self.next_step, step, label);
         self.next_step += 1;
         let slot = self.open.principal.number;
@@ -310,8 +314,6 @@ impl Driver {
             self.action = Some(number);
             return None;
         }
-        let body = json!({ "action": number, "ended": "unknown" });
-        self.gate.note(crate::audit::TOOL_ENDED, &body);
         Some(Event::ToolLost { executor_died: false })
     }
 

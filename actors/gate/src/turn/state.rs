@@ -235,15 +235,22 @@ impl Turn {
 
     fn tool_lost(&mut self, executor_died: bool, out: &mut Vec<Effect>) {
         let unknown = ToolOutcome::of(Ended::Unknown);
-        if let Phase::Running(action) = self.phase {
-            if executor_died && self.count_crash("executor", out) >= CRASHES_MAX {
-                let outcome = unknown;
-                self.record(Step::ToolFinished { action, outcome }, out);
-                return self.quarantine("executor", out);
-            }
+        let Phase::Running(action) = self.phase else {
+            return self.tool_ended(unknown, out);
+        };
+        if !executor_died {
             return self.tool_ended(unknown, out);
         }
-        self.tool_ended(unknown, out);
+        if self.count_crash("executor", out) >= CRASHES_MAX {
+            let outcome = unknown;
+            self.record(Step::ToolFinished { action, outcome }, out);
+            return self.quarantine("executor", out);
+        }
+        // What was rehearsed is rehearsed again; what was settled its successor knows.
+        match past::unfinished(&self.steps) {
+            Some((action, call)) => out.push(Effect::Rejoin(action, call, self.label)),
+            None => self.tool_ended(unknown, out),
+        }
     }
 
     fn lose_brain(&mut self, violation: Option<&'static str>, out: &mut Vec<Effect>) {

@@ -48,9 +48,9 @@ pub enum Event {
     CannotGoOn(String),
     /// The action has ended.
     ToolEnded(ToolOutcome),
-    /// The executor died on it, or nobody knows what became of it.
+    /// The executor died on it, or nobody can know what became of it.
     ToolLost {
-        /// The executor died in this gate's time.
+        /// The executor died, and its successor may be asked.
         executor_died: bool,
     },
     /// It is taken back.
@@ -88,7 +88,7 @@ pub enum Effect {
     Decide(ToolCall, Label),
     /// Carry it out.
     Run(u64, Admitted),
-    /// A gate that died may have had it carried out: find out, without doing it twice.
+    /// A gate or an executor that died had it: go on with it, without doing it twice.
     Rejoin(u64, ToolCall, Label),
     /// Kill it.
     StopTool(u64),

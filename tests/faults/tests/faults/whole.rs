@@ -40,7 +40,7 @@ fn when_the_launcher_is_killed_nothing_is_left_and_the_next_start_answers() {
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(answer["reply"], "done", "{answer:#}\n{}", scene.logs());
         if let Some(file) = file {
-            assert_eq!(scene.written(file), "", "what was only rehearsed is real");
+            assert_eq!(scene.written(file), "ran\n", "what was rehearsed when it died is done, once");
         }
         let ends = scene.audited("turn.ended");
         assert_eq!(ends.iter().filter(|body| body["turn"] == answer["turn"]).count(), 1, "{ends:?}");

@@ -172,17 +172,31 @@ fn two_crashes_of_a_role_set_the_turn_aside_and_two_roles_once_each_do_not() {
 }
 
 #[test]
-fn an_executor_that_dies_leaves_an_unknown_outcome_and_nothing_is_repeated() {
+fn a_call_whose_executor_dies_goes_on_in_its_successor_and_twice_sets_the_turn_aside() {
     let mut turn = with_brain();
     turn.step(ask_tool(0));
     turn.step(admitted(3));
     let effects = turn.step(Event::ToolLost { executor_died: true });
     assert_eq!(crashes(&effects, "executor"), 1);
+    assert!(matches!(effects.last(), Some(Effect::Rejoin(3, ..))), "{effects:?}");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Run(..) | Effect::TellBrain(_))));
+    let effects = turn.step(Event::ToolLost { executor_died: true });
+    assert_eq!(end_of(&effects), Some(TurnEnd::Quarantined));
+    let unknown = |effect: &Effect| matches!(effect, Effect::Record(Step::ToolFinished { outcome, .. }, _) if outcome.ended == Ended::Unknown);
+    assert!(effects.iter().any(unknown));
+}
+
+#[test]
+fn a_call_that_may_not_be_repeated_leaves_an_unknown_outcome() {
+    let mut turn = with_brain();
+    turn.step(ask_tool(0));
+    turn.step(admitted(3));
+    turn.step(Event::ToolLost { executor_died: true });
+    let effects = turn.step(Event::ToolLost { executor_died: false });
     assert!(effects.iter().any(|effect| matches!(
         effect,
         Effect::TellBrain(ToBrain::ToolFinished { outcome, .. }) if outcome.ended == Ended::Unknown
     )));
-    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Run(..))));
 }
 
 #[test]
