@@ -45,12 +45,26 @@ pub fn landlock(writable: &[OsString]) -> Result<(), Failure> {
     enforced(ruleset(writable))
 }
 
-/// As [`landlock`], for our own file tools: the workspace and nothing else.
+/// As [`landlock`], for our own file tools: the workspace, directories that were added, and nothing else.
 ///
 /// # Errors
 /// The failed step.
-pub fn landlock_workspace() -> Result<(), Failure> {
-    enforced(empty().and_then(|rules| allow(rules, "/workspace", own())))
+pub fn landlock_workspace(writable: &[OsString]) -> Result<(), Failure> {
+    let rules = empty().and_then(|rules| allow(rules, "/workspace", own()));
+    enforced(rules.and_then(|rules| added(rules, AccessFs::ReadFile | AccessFs::ReadDir, writable)))
+}
+
+/// Directories that were added, to be read; those of these names to be changed too.
+fn added(
+    mut rules: RulesetCreated,
+    read: BitFlags<AccessFs>,
+    writable: &[OsString],
+) -> Result<RulesetCreated, landlock::RulesetError> {
+    rules = allow(rules, directories::INSIDE, read)?;
+    for name in writable {
+        rules = allow(rules, &format!("{}/{}", directories::INSIDE, name.to_string_lossy()), own())?;
+    }
+    Ok(rules)
 }
 
 fn enforced(rules: Result<RulesetCreated, landlock::RulesetError>) -> Result<(), Failure> {
@@ -83,10 +97,7 @@ fn ruleset(writable: &[OsString]) -> Result<RulesetCreated, landlock::RulesetErr
     for name in SYSTEM {
         rules = allow(rules, &format!("/{name}"), read | AccessFs::Execute)?;
     }
-    rules = allow(rules, directories::INSIDE, read | AccessFs::Execute)?;
-    for name in writable {
-        rules = allow(rules, &format!("{}/{}", directories::INSIDE, name.to_string_lossy()), own())?;
-    }
+    rules = added(rules, read | AccessFs::Execute, writable)?;
     rules = allow(rules, "/etc", read)?;
     rules = allow(rules, "/proc", read)?;
     for name in DEVICES {

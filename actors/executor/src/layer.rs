@@ -69,6 +69,14 @@ pub fn room() -> Result<Room, Failure> {
 /// The failed step.
 pub fn cover(room: &Room) -> Result<(), Failure> {
     room.workspace.over(Path::new(WORKSPACE))?;
+    cover_beside(room)
+}
+
+/// The latter alone, for what only looks: a layer is also what hides the staging directory.
+///
+/// # Errors
+/// The failed step.
+pub fn cover_beside(room: &Room) -> Result<(), Failure> {
     room.beside.iter().try_for_each(|(name, layer)| layer.over(&Path::new(directories::INSIDE).join(name)))
 }
 

@@ -124,8 +124,9 @@ fn clocks() -> Result<(), Failure> {
 /// From the request to the end of the command and of everything that it left behind.
 fn run(work: &Work<'_>, room: &Room) -> Result<End, Failure> {
     let call = call(work)?;
-    if work.operation.changes() {
-        layer::cover(room)?;
+    match work.operation.changes() {
+        true => layer::cover(room)?,
+        false => layer::cover_beside(room)?,
     }
     if let Admitted::RunCommand { paths, .. } = &call {
         narrow::narrow(paths)?;
@@ -222,7 +223,7 @@ fn start(work: &Work<'_>, root: &Root, call: &Admitted, end: &mut RawFd) -> Resu
     // Not before: the first process hands out the layer, which no rule of the command's reaches.
     match work.operation {
         Operation::Command => root.landlock(work.writable)?,
-        Operation::Look | Operation::Change => confine::landlock_workspace()?,
+        Operation::Look | Operation::Change => confine::landlock_workspace(work.writable)?,
     }
     sys::default_signals();
     *end = descriptors(work)?;

@@ -304,6 +304,18 @@ fn what_a_command_changes_is_as_its_owner_would_have_left_it_and_undo_brings_it_
     assert_eq!(undone["committed"], true, "{undone:#}");
     assert_eq!((look(&papers), times(&papers)), (before, times_before));
     assert!(!scene.home.root().join("var/principals/1/workspace/here").exists());
+    let tool = |name: &str, arguments: Value| scene.home.chela_json(&["tool", name, &arguments.to_string()]).unwrap();
+    let path = "/directories/papers/sub/deep/note";
+    let wrote = tool("write_file", json!({ "path": path, "content": "by a tool\n" }));
+    assert_eq!(wrote["committed"], true, "{wrote:#}");
+    assert_eq!(tool("read_file", json!({ "path": path }))["stdout"], "by a tool\n");
+    let listed = tool("list_files", json!({ "path": "/directories/papers" }));
+    assert_eq!(listed["exit_code"], 0, "{listed:#}");
+    assert!(!listed["stdout"].as_str().unwrap().contains("chela-staging"), "{listed:#}");
+    let note = fs::metadata(papers.join("sub/deep/note")).unwrap();
+    assert_eq!((note.uid(), note.gid()), (ANN, ANN));
+    let away = tool("read_file", json!({ "path": "/directories/papers/.chela-staging/x" }));
+    assert_ne!(away["exit_code"], 0, "{away:#}");
     let mine = scene.command("mkdir /directories/papers/.chela-staging");
     assert_eq!(mine["committed"], false, "{mine:#}");
     scene.audited();

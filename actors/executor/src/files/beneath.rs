@@ -1,4 +1,4 @@
-//! Opening beneath the workspace.
+//! Opening beneath the workspace, or beneath a directory that was added.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
+use workspace::DIRECTORIES;
 
 use super::{FileError, failed, failed_io};
-use crate::sys;
+use crate::{directories, sys};
 
 /// From the kernel's openat2.h.
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
@@ -20,7 +21,7 @@ pub const INSIDE: u64 = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
 pub const NO_LINKS: u64 = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
 
 /// Relative, without `..`, without a zero byte: the gate has checked it, this checks it once more.
-pub fn relative(path: &str) -> Result<CString, FileError> {
+fn relative(path: &str) -> Result<CString, FileError> {
     let bad = || failed("use the path", path)(Errno::EINVAL);
     let some = if path.is_empty() { "." } else { path };
     if some.starts_with('/') || some.split('/').any(|part| part == "..") {
@@ -29,8 +30,21 @@ pub fn relative(path: &str) -> Result<CString, FileError> {
     CString::new(some).map_err(|_| bad())
 }
 
+/// Where a path begins, and what is left of it from there: the workspace, or a directory that was added.
+pub fn place(path: &str) -> Result<(OwnedFd, CString), FileError> {
+    let Some(beside) = path.strip_prefix(DIRECTORIES) else { return Ok((workspace()?, relative(path)?)) };
+    let (name, inner) = beside.split_once('/').unwrap_or((beside, ""));
+    if matches!(name, "" | "." | "..") {
+        return Err(failed("use the path", path)(Errno::EINVAL));
+    }
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_DIRECTORY;
+    let all = File::open(directories::INSIDE).map_err(failed_io("open", path))?;
+    let dir = sys::openat2(all.as_fd(), &relative(name)?, flags, 0, NO_LINKS).map_err(failed("open", path))?;
+    Ok((dir, relative(inner)?))
+}
+
 /// The working directory, which is the workspace.
-pub fn workspace() -> Result<OwnedFd, FileError> {
+fn workspace() -> Result<OwnedFd, FileError> {
     File::open(".").map(OwnedFd::from).map_err(failed_io("open", "the workspace"))
 }
 
@@ -53,7 +67,8 @@ pub fn kind(mode: u32) -> &'static str {
 
 /// A regular file, open to be read, and its length.
 pub fn open_file(path: &str, resolve: u64) -> Result<(File, u64), FileError> {
-    open_file_in(workspace()?.as_fd(), &relative(path)?, path, resolve)
+    let (dir, inner) = place(path)?;
+    open_file_in(dir.as_fd(), &inner, path, resolve)
 }
 
 /// As [`open_file`], from a directory; `name` is for people.
@@ -76,5 +91,6 @@ pub fn open_directory(path: &str, resolve: u64) -> Result<OwnedFd, FileError> {
 /// Whatever it is.
 pub fn open(path: &str, flags: libc::c_int, resolve: u64) -> Result<OwnedFd, FileError> {
     let flags = flags | libc::O_CLOEXEC;
-    sys::openat2(workspace()?.as_fd(), &relative(path)?, flags, 0, resolve).map_err(failed("open", path))
+    let (dir, inner) = place(path)?;
+    sys::openat2(dir.as_fd(), &inner, flags, 0, resolve).map_err(failed("open", path))
 }

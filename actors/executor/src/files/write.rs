@@ -10,13 +10,13 @@ use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{Mode, fstatat, mkdirat};
 
-use super::beneath::{NO_LINKS, kind, relative, workspace};
+use super::beneath::{NO_LINKS, kind, place};
 use super::{FileError, failed, failed_io};
 use crate::sys;
 
 /// `content` becomes all of the file; missing directories are made.
 pub fn write(name: &str, content: &[u8]) -> Result<(), FileError> {
-    let path = relative(name)?;
+    let (dir, path) = place(name)?;
     let path = path.as_bytes();
     let (parents, leaf) = match path.iter().rposition(|byte| *byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -26,15 +26,14 @@ pub fn write(name: &str, content: &[u8]) -> Result<(), FileError> {
     if matches!(leaf.as_bytes(), b"" | b".") {
         return Err(failed("write", name)(Errno::EISDIR));
     }
-    let dir = make_parents(parents, name)?;
+    let dir = make_parents(dir, parents, name)?;
     only_a_file(dir.as_fd(), &leaf, name)?;
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = sys::openat2(dir.as_fd(), &leaf, flags, 0o644, NO_LINKS).map_err(failed("write", name))?;
     File::from(file).write_all(content).map_err(failed_io("write", name))
 }
 
-fn make_parents(parents: &[u8], name: &str) -> Result<OwnedFd, FileError> {
-    let mut dir = workspace()?;
+fn make_parents(mut dir: OwnedFd, parents: &[u8], name: &str) -> Result<OwnedFd, FileError> {
     for part in parents.split(|byte| *byte == b'/') {
         if matches!(part, b"" | b".") {
             continue;

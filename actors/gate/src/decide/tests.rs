@@ -153,6 +153,11 @@ fn all_else_is_refused_by_a_named_rule_with_a_way_out() {
         ("delete", r#"{"path": "."}"#, "arguments.path"),
         ("delete", r#"{"path": "a", "recursive": "yes"}"#, "arguments.form"),
         ("make_directory", r#"{"path": "a/../../b"}"#, "arguments.path"),
+        ("read_file", r#"{"path": "/directories/a"}"#, "arguments.path"),
+        ("read_file", r#"{"path": "/directories/a/../../etc/passwd"}"#, "arguments.path"),
+        ("list_files", r#"{"path": "/directories/"}"#, "arguments.path"),
+        ("list_files", r#"{"path": "/directories"}"#, "arguments.path"),
+        ("delete", r#"{"path": "/directories/a/b"}"#, "arguments.path"),
     ] {
         let Decided { decision, admitted } = decided(tool, arguments);
         assert_eq!(decision.verdict, Verdict::Refused, "{tool} {arguments}");
@@ -172,7 +177,7 @@ fn an_untrusted_turn_is_told_apart() {
 proptest! {
     /// No text at all makes a path that leaves the workspace.
     #[test]
-    fn no_admitted_path_leaves_the_workspace(asked in "[a./\\\\\u{0}\n]{0,12}") {
+    fn no_admitted_path_leaves_the_workspace(asked in "(/directories/)?[a./\\\\\u{0}\n]{0,12}") {
         let calls = [
             ("write_file", serde_json::json!({ "path": asked, "content": "" })),
             ("delete", serde_json::json!({ "path": asked })),
@@ -183,6 +188,11 @@ proptest! {
                 Some(Admitted::WriteFile { path, .. } | Admitted::Delete { path, .. }) => path,
                 Some(Admitted::Move { to, .. }) => to,
                 _ => continue,
+            };
+            // In a directory that was added, what is behind its name is as relative.
+            let path = match (tool, path.strip_prefix("/directories/")) {
+                ("write_file", Some(inner)) => inner.to_owned(),
+                _ => path,
             };
             prop_assert!(!path.starts_with('/') && !path.contains('\0') && !path.is_empty());
             prop_assert!(path.split('/').all(|part| !part.is_empty() && part != "." && part != ".."));

@@ -243,3 +243,15 @@ fn reload_reaches_those_that_run_and_are_not_on_their_way_out() {
         assert_eq!(machine.phase(), setup.phase, "{}", setup.name);
     }
 }
+
+#[test]
+fn reload_while_it_is_being_started_reaches_it_once_it_runs() {
+    let mut machine = Machine::executor();
+    machine.happen(Event::Want);
+    machine.happen(Event::Reload);
+    assert_eq!(machine.started(), [Effect::Tell(ToRole::Reload)]);
+    machine.sealed();
+    let mut machine = Machine::executor();
+    machine.happen(Event::Want);
+    assert_eq!(machine.started(), []);
+}
