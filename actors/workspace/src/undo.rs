@@ -188,7 +188,9 @@ impl Restore<'_> {
                 let only_meta = delta.in_place && delta.after.is_some_and(|after| after.same_content(&before));
                 let mut relink = false;
                 if !only_meta {
-                    relink = self.file(slot, &delta.path, &before, &content, link)? && !delta.in_place;
+                    // The first of several names as well: the others will be names of what is in its slot.
+                    let several = self.file(slot, &delta.path, &before, &content, link)? || before.links > 1;
+                    relink = several && !delta.in_place;
                 }
                 Want::File(FileWant { slot, image: before, stays: delta.in_place, relink, exact: true })
             }

@@ -81,6 +81,7 @@ fn links_are_taken_back() {
     there_and_back(TREE, "echo more >> a3; rm a a2");
     there_and_back(TREE, "chmod 600 a2; rm a; echo new > a3.new; mv a3.new a3");
     there_and_back(TREE, "ln a d/a; echo more >> d/a");
+    there_and_back("echo b > b", "setfattr -n user.k -v v b; ln b c");
 }
 
 #[test]

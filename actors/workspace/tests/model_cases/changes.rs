@@ -9,11 +9,17 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use workspace::Change;
 
+/// Whether a directory is there, and no link on the way to it.
+fn is_dir(root: &Path, path: &Path) -> bool {
+    let inner = path.ancestors().take_while(|path| *path != root);
+    inner.into_iter().all(|path| fs::symlink_metadata(path).is_ok_and(|data| data.is_dir()))
+}
+
 /// Does a change as its description says. Whether it could be done.
 pub fn apply(root: &Path, change: &Change) -> bool {
     let at = |path: &[u8]| root.join(OsStr::from_bytes(path));
-    let is_there = |path: &[u8]| fs::symlink_metadata(at(path)).is_ok();
-    let fits = |path: &[u8]| fs::symlink_metadata(at(path).parent().unwrap()).is_ok_and(|data| data.is_dir());
+    let fits = |path: &[u8]| is_dir(root, at(path).parent().unwrap());
+    let is_there = |path: &[u8]| fits(path) && fs::symlink_metadata(at(path)).is_ok();
     match change {
         Change::Write { path, bytes, mode } => {
             let old = fs::symlink_metadata(at(path)).ok();
@@ -26,6 +32,7 @@ pub fn apply(root: &Path, change: &Change) -> bool {
             fs::set_permissions(at(path), fs::Permissions::from_mode(mode)).unwrap();
             true
         }
+        Change::Delete { path } if !fits(path) => false,
         Change::Delete { path } => match fs::symlink_metadata(at(path)) {
             Ok(data) if data.is_dir() => fs::remove_dir_all(at(path)).is_ok(),
             Ok(_) => fs::remove_file(at(path)).is_ok(),
