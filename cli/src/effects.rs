@@ -13,8 +13,10 @@ pub struct Shown<'a> {
     created: Vec<One<'a>>,
     changed: Vec<One<'a>>,
     deleted: Vec<One<'a>>,
-    /// Whom it tried to reach: nobody can be reached from a sandbox so far.
-    hosts: Vec<String>,
+    /// Whom it tried to reach, and could not.
+    hosts: &'a [String],
+    /// Hosts beyond those.
+    more_hosts: u64,
     /// Effects beyond those listed.
     more: u64,
     /// Bytes of new content.
@@ -52,7 +54,8 @@ impl<'a> Shown<'a> {
             created: pick(Change::Created),
             changed: pick(Change::Changed),
             deleted: pick(Change::Deleted),
-            hosts: Vec::new(),
+            hosts: &effects.hosts.list,
+            more_hosts: effects.hosts.more,
             more: effects.more,
             bytes_written: effects.bytes_written,
             undoable: (!effects.is_empty()).then_some(effects.undoable),
@@ -136,7 +139,7 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Shows each change, with its diff.
+/// Shows each change, with its diff, and whom it tried to reach.
 pub fn list(screen: &mut Screen, effects: &Effects) {
     for effect in effects.list.iter().take(EFFECTS_SHOWN) {
         let sign = match effect.change {
@@ -154,6 +157,9 @@ pub fn list(screen: &mut Screen, effects: &Effects) {
     if left_out > 0 {
         screen.line(Style::Dim, &format!("… {left_out} more of these: --json lists them"));
     }
+    if let Some(reached) = reached(effects) {
+        screen.line(Style::Warn, &reached);
+    }
 }
 
 /// How much was changed, in words.
@@ -166,6 +172,13 @@ pub fn counted(effects: &Effects) -> String {
         count(Change::Created),
         if effects.more > 0 { format!(", {} more", effects.more) } else { String::new() }
     )
+}
+
+/// Whom it tried to reach, in words.
+fn reached(effects: &Effects) -> Option<String> {
+    let more = (effects.hosts.more > 0).then(|| format!("{} more", effects.hosts.more));
+    let hosts: Vec<&str> = effects.hosts.list.iter().map(String::as_str).chain(more.as_deref()).collect();
+    (!hosts.is_empty()).then(|| format!("wants to reach {}; commands have no network", hosts.join(", ")))
 }
 
 /// Shows what was changed, and what became of it.

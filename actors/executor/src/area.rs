@@ -5,12 +5,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use schema::effects::{Change, Effect, Effects, Kind, Side, Standing};
+use schema::effects::{Change, Effect, Effects, Hosts, Kind, Side, Standing};
 use schema::tool::{Ended, ToolOutcome};
 use workspace::{Area, AreaError, ChangeKind, CommitError, Key, Limits, NodeKind, State, shown};
 
 use crate::ledger::failed;
 use crate::limits::EFFECTS_BYTES;
+use crate::notify::reach::Reached;
 use crate::taken_back;
 
 /// Where the table puts the principal's directory.
@@ -97,8 +98,10 @@ fn key(path: &Path) -> Result<Key, OpenError> {
 
 /// Stages what a sandbox's layer holds; the outcome then shows it.
 pub fn stage(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Effects, String> {
+    let reached = Reached::read(layer).map_err(|error| format!("whom it tried to reach: {error}"))?;
     let effects = area.stage_layers(action, layer).map_err(|error| error.to_string())?;
-    staged(area, action, &effects).map(|(effects, _)| effects)
+    let (effects, _) = staged(area, action, &effects)?;
+    Ok(Effects { hosts: Box::new(Hosts { list: reached.hosts, more: reached.more }), ..effects })
 }
 
 /// What was staged, as the outcome shows it; what changes nothing does not stay staged.
@@ -171,6 +174,7 @@ pub fn effects(staged: &workspace::Effects) -> Effects {
         list,
         bytes_written: staged.bytes_written,
         undoable: staged.undoable,
+        hosts: Box::default(),
     }
 }
 

@@ -98,7 +98,10 @@ impl Layer {
         fchmod(&self.upper, mode).at(Step::Layer)?;
         let (upper, work, lower) = (self.upper.as_raw_fd(), self.work.as_raw_fd(), path.display());
         let options = format!("lowerdir={lower},upperdir=/proc/self/fd/{upper},workdir=/proc/self/fd/{work},userxattr");
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        // A file keeps its number when it is copied up, which programs compare; and its time of reading, by which the
+        // commit tells files of several names.
+        let options = format!("{options},xino=on");
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
         mount(Some("workspace"), path, Some("overlay"), flags, Some(options.as_str())).at(Step::Layer)
     }
 }

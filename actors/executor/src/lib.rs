@@ -22,6 +22,7 @@ pub mod line;
 pub mod maker;
 pub mod names;
 pub mod narrow;
+pub mod notify;
 pub mod pipe;
 pub mod pool;
 pub mod record;

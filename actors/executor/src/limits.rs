@@ -102,6 +102,28 @@ pub const EFFECTS_BYTES: usize = 2 << 20;
 pub const NOTE_BYTES: usize = 768 << 10;
 /// Conflicts of an undo that are told one by one.
 pub const CONFLICTS_LISTED: usize = 100;
+/// Hosts that one action is said to have tried to reach.
+pub const HOSTS: usize = 64;
+/// One of those: a name, a port and a protocol.
+pub const HOST_BYTES: usize = 264;
+/// All of them.
+pub const HOSTS_BYTES: usize = HOSTS * (HOST_BYTES + 1);
+/// Names that one sandbox's resolver knows.
+pub const NAMES: usize = 256;
+/// Bytes of a question to it.
+pub const QUESTION_BYTES: usize = 1232;
+/// Questions that it answers before it looks at anything else.
+pub const QUESTIONS_AT_ONCE: usize = 16;
+/// Renames of directories that a sandbox carries out at once; others wait.
+pub const WORKERS: usize = 4;
+/// Directories below each other in a tree that is moved. Each takes two descriptors.
+pub const MOVE_DEPTH: usize = 256;
+/// Names of one directory in such a tree.
+pub const MOVE_NAMES: usize = LAYER_INODES as usize;
+/// How often what others make in a tree while it is moved is moved too.
+pub const MOVE_ROUNDS: usize = 8;
+/// An extended attribute, or the names of all of one directory's: the kernel's own bound.
+pub const ATTRIBUTE_BYTES: usize = 64 << 10;
 /// How long the gate may take to decide on what was staged, milliseconds.
 pub const SETTLE_MS: u64 = 30_000;
 /// How long a sandbox that hands out its layer may pause, milliseconds.

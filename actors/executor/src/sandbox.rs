@@ -4,13 +4,14 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::waitpid;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, chdir, sethostname, setsid};
 use schema::codec;
@@ -20,10 +21,11 @@ use seccompiler::BpfProgram;
 use crate::image::{Digest, Root};
 use crate::layer::Room;
 use crate::limits::{PAYLOAD_BYTES, TMP_BYTES, TMP_INODES};
+use crate::notify::reach::Reached;
 use crate::record::{Ask, End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
-use crate::{confine, files, filter, layer, line, narrow, sys};
+use crate::{confine, files, filter, layer, line, narrow, notify, sys};
 
 /// The namespaces of a sandbox, all its own.
 pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
@@ -84,18 +86,18 @@ fn report(to: BorrowedFd<'_>, end: End) {
 }
 
 fn live(line: &OwnedFd, filter: &BpfProgram) -> Result<Option<End>, Failure> {
-    let room = prepare()?;
+    let (room, resolver) = prepare()?;
     let Some((ask, descriptors)) = line::receive(line) else { return Ok(None) };
     let malformed = Failure::new(Step::Payload, libc::EINVAL);
     let Ask::Run { operation, payload_bytes, cpu_s, image, .. } = ask else { return Err(malformed) };
     let Ok([payload, stdout, stderr, layer]) = <[OwnedFd; 4]>::try_from(descriptors) else { return Err(malformed) };
     let writable = &room.names();
     let work = Work { operation, payload_bytes, cpu_s, image, payload, stdout, stderr, layer, line, filter, writable };
-    run(&work, &room).map(Some)
+    run(&work, &room, resolver).map(Some)
 }
 
 /// All that needs no request.
-fn prepare() -> Result<Room, Failure> {
+fn prepare() -> Result<(Room, UdpSocket), Failure> {
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).at(Step::Namespaces)?;
     map_ids(INSIDE_ID, INSIDE_ID).at(Step::IdMaps)?;
     sys::loopback_up().at(Step::Loopback)?;
@@ -104,7 +106,7 @@ fn prepare() -> Result<Room, Failure> {
     mounts()?;
     clocks()?;
     setsid().at(Step::Namespaces)?;
-    Ok(room)
+    Ok((room, notify::resolver()?))
 }
 
 /// Clocks that start with the sandbox, for what runs below this process: how long the host has been up is its own affair.
@@ -122,7 +124,7 @@ fn clocks() -> Result<(), Failure> {
 }
 
 /// From the request to the end of the command and of everything that it left behind.
-fn run(work: &Work<'_>, room: &Room) -> Result<End, Failure> {
+fn run(work: &Work<'_>, room: &Room, resolver: UdpSocket) -> Result<End, Failure> {
     let call = call(work)?;
     match work.operation.changes() {
         true => layer::cover(room)?,
@@ -139,13 +141,13 @@ fn run(work: &Work<'_>, room: &Room) -> Result<End, Failure> {
     sys::prctl(libc::PR_SET_DUMPABLE, 0).at(Step::Capabilities)?;
     filter::install(work.filter).map_err(|errno| Failure::new(Step::Filter, errno))?;
     confine::limit(work.cpu_s)?;
-    match sys::fork().at(Step::Fork)? {
-        sys::Side::Child => child(work, &root, &call),
-        sys::Side::Parent(command) => {
-            let end = reap(command);
+    match notify::fork()? {
+        notify::Side::Child(watched) => child(work, &root, watched.map(|()| &call)),
+        notify::Side::Parent(watched) => {
+            let (end, reached) = notify::attend(watched, resolver, &|| confined(work, &root));
             end_the_rest()?;
             if work.operation.changes() {
-                hand_out(work, room)?;
+                hand_out(work, room, &reached)?;
             }
             Ok(end)
         }
@@ -163,11 +165,12 @@ fn end_the_rest() -> Result<(), Failure> {
     Ok(())
 }
 
-fn hand_out(work: &Work<'_>, room: &Room) -> Result<(), Failure> {
+fn hand_out(work: &Work<'_>, room: &Room, reached: &Reached) -> Result<(), Failure> {
     let [mut layer, mut stderr] = [&work.layer, &work.stderr].map(|fd| fd.try_clone().map(File::from));
     let (Ok(layer), Ok(stderr)) = (layer.as_mut(), stderr.as_mut()) else {
         return Err(Failure::new(Step::HandOut, 0));
     };
+    reached.write(layer).at(Step::HandOut)?;
     layer::hand_out(room, layer, stderr)
 }
 
@@ -192,24 +195,10 @@ fn mask(name: &str) -> Result<(), Failure> {
     }
 }
 
-/// Waits for the command, and for every orphan on the way.
-fn reap(command: Pid) -> End {
-    loop {
-        match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == command => return End::Exited(code),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == command => {
-                return End::Signalled(signal as i32);
-            }
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return End::Failed(Failure::new(Step::Fork, errno as i32)),
-        }
-    }
-}
-
 /// The command's process: never returns.
-fn child(work: &Work<'_>, root: &Root, call: &Admitted) -> ! {
+fn child(work: &Work<'_>, root: &Root, call: Result<&Admitted, Failure>) -> ! {
     let mut end = work.line.as_raw_fd();
-    let status = match start(work, root, call, &mut end) {
+    let status = match call.and_then(|call| start(work, root, call, &mut end)) {
         Ok(status) => status,
         Err(failure) => {
             report(sys::borrow(end), End::Failed(failure));
@@ -219,12 +208,17 @@ fn child(work: &Work<'_>, root: &Root, call: &Admitted) -> ! {
     sys::exit_now(status)
 }
 
+/// Leaves it the files that are its own.
+fn confined(work: &Work<'_>, root: &Root) -> Result<(), Failure> {
+    match work.operation {
+        Operation::Command => root.landlock(work.writable),
+        Operation::Look | Operation::Change => confine::landlock_workspace(work.writable),
+    }
+}
+
 fn start(work: &Work<'_>, root: &Root, call: &Admitted, end: &mut RawFd) -> Result<i32, Failure> {
     // Not before: the first process hands out the layer, which no rule of the command's reaches.
-    match work.operation {
-        Operation::Command => root.landlock(work.writable)?,
-        Operation::Look | Operation::Change => confine::landlock_workspace(work.writable)?,
-    }
+    confined(work, root)?;
     sys::default_signals();
     *end = descriptors(work)?;
     match (work.operation, call) {

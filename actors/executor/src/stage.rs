@@ -52,12 +52,14 @@ pub const SYSTEM: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "e
 /// The harmless device nodes.
 pub const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
-const ETC: [(&str, &str); 5] = [
+const ETC: [(&str, &str); 6] = [
     ("passwd", "user:x:1000:1000:user:/workspace:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
     ("group", "user:x:1000:\nnogroup:x:65534:\n"),
     ("hosts", "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n"),
     ("hostname", "sandbox\n"),
-    ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
+    ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
+    // The sandbox's own, which knows no address: so it is seen whom a command wants to reach.
+    ("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"),
 ];
 
 /// Enters a user and mount namespace of its own, puts the root together, and makes it the root.

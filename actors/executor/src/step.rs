@@ -66,9 +66,13 @@ pub enum Step {
     Image = 40,
     /// The shell of an image.
     ImageShell = 41,
+    /// Noticing what a command asks the kernel for.
+    Notify = 30,
+    /// A sandbox's resolver of names.
+    Resolver = 31,
 }
 
-const ALL: [Step; 31] = [
+const ALL: [Step; 33] = [
     Step::MakerNamespaces,
     Step::MakerIdMaps,
     Step::Root,
@@ -100,6 +104,8 @@ const ALL: [Step; 31] = [
     Step::Paths,
     Step::Image,
     Step::ImageShell,
+    Step::Notify,
+    Step::Resolver,
 ];
 
 impl Step {
@@ -140,6 +146,8 @@ impl Step {
             Step::Layer => "put a layer over the workspace (an overlay in a user namespace)",
             Step::HandOut => "hand out what was changed",
             Step::Paths => "show the command the paths that it names, and nothing else",
+            Step::Notify => "have the sandbox's first process see the command's renames",
+            Step::Resolver => "answer look-ups of names on the sandbox's loopback",
             Step::Clocks => "set the sandbox's clocks (a time namespace)",
             Step::Directory => "bind a directory that was added into the sandboxes' root",
         }
@@ -175,12 +183,16 @@ impl Step {
             }
             Step::Directory => "`chela workspace list` shows those that were added; take it away and add it again",
             Step::Paths => "name files and directories that are there, each by its own path: links are not followed",
+            Step::Notify => "the kernel needs seccomp user notification (Linux 5.9, CONFIG_SECCOMP_FILTER)",
             Step::HandOut => "ask for less, or for something else",
             Step::Root | Step::Tmp => "check that memory is free, and that tmpfs may be mounted in user namespaces",
             Step::MakerSeal | Step::Filter => "the kernel needs seccomp filters (CONFIG_SECCOMP_FILTER)",
-            Step::Loopback | Step::HostName | Step::Clocks | Step::Capabilities | Step::Descriptors => {
-                "this should not happen: `chela log tail` and the executor's log have more"
-            }
+            Step::Loopback
+            | Step::Resolver
+            | Step::HostName
+            | Step::Clocks
+            | Step::Capabilities
+            | Step::Descriptors => "this should not happen: `chela log tail` and the executor's log have more",
             Step::Payload => "the executor stopped while it handed the action over: try again",
         }
     }

@@ -48,7 +48,7 @@ impl Default for Limits {
         Limits {
             entries_max: 200_000,
             changes_max: 500_000,
-            depth_max: 200,
+            depth_max: DEPTH_MAX,
             path_bytes_max: 4095,
             file_bytes_max: 4 << 30,
             length_bytes_max: 16 << 30,
@@ -92,6 +92,8 @@ impl Default for Frozen {
 
 /// Rehearsals that are remembered to have begun.
 pub(crate) const REHEARSING_MAX: usize = 256;
+/// Directories above a node, unless somebody asks for less.
+pub(crate) const DEPTH_MAX: usize = 200;
 /// Bytes that are read, hashed or written at once.
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 /// One encoded line of a record: a symlink's target, a node's attributes and one diff fit.

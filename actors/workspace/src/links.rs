@@ -10,15 +10,17 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType};
+use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use crate::beneath;
 use crate::effects::NodeKind;
 use crate::error::{At, Failed, StageError};
+use crate::limits::DEPTH_MAX;
 use crate::node::{self, Image, Time};
 use crate::parents::Parents;
 use crate::plan::Slot;
+use crate::planner::join;
 use crate::store::slot_name;
 use crate::want::{FileWant, TreePath, Want, Wants};
 
@@ -52,7 +54,9 @@ pub fn resolve(
     next: &mut Slot,
 ) -> Result<(), StageError> {
     let mut resolve = Resolve { workspace, staged, wants, next, inodes: BTreeMap::new(), old: BTreeMap::new() };
-    resolve.find_names()?;
+    // All files of the layer may be copies of files of one name, which are none of ours.
+    let find_deleted = groups.values().any(|group| !group.origin);
+    resolve.find_names(find_deleted)?;
     let mut copies: BTreeMap<u64, Vec<Group>> = BTreeMap::new();
     for group in groups.into_values() {
         match resolve.copied(&group)? {
@@ -75,10 +79,12 @@ struct Resolve<'a> {
 }
 
 impl Resolve<'_> {
-    fn find_names(&mut self) -> Result<(), Failed> {
+    fn find_names(&mut self, deleted_too: bool) -> Result<(), Failed> {
         let mut parents = Parents::new(self.workspace);
+        let mut found = Vec::new();
         for (path, want) in &*self.wants {
-            if matches!(want, Want::Directory { .. }) {
+            let stays = matches!(want, Want::Directory { opaque: false, .. });
+            if stays || (!deleted_too && matches!(want, Want::Directory { .. })) {
                 continue;
             }
             let (above, name) = beneath::split(&path.0);
@@ -87,13 +93,20 @@ impl Resolve<'_> {
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
                 Err(errno) => return Err(Failed::new("open", above, errno)),
             };
-            let found = beneath::look(dir, name).at("look at", &path.0)?;
-            if let Some(stat) = found.filter(|stat| beneath::file_type(stat) == FileType::RegularFile) {
-                self.inodes.insert(path.0.clone(), stat.st_ino);
-                let (atime, links) = (node::atime(&stat), stat.st_nlink);
-                let old =
-                    self.old.entry(stat.st_ino).or_insert_with(|| Old { atime, links, names: Vec::new(), image: None });
-                old.names.push(path.0.clone());
+            let Some(stat) = beneath::look(dir, name).at("look at", &path.0)? else { continue };
+            match beneath::file_type(&stat) {
+                FileType::RegularFile => found.push((path.0.clone(), stat)),
+                FileType::Directory if deleted_too => files_below(dir, name, &path.0, 0, &mut found)?,
+                _ => {}
+            }
+        }
+        for (path, stat) in found {
+            self.inodes.insert(path.clone(), stat.st_ino);
+            let (atime, links) = (node::atime(&stat), stat.st_nlink);
+            let old =
+                self.old.entry(stat.st_ino).or_insert_with(|| Old { atime, links, names: Vec::new(), image: None });
+            if !old.names.contains(&path) {
+                old.names.push(path);
             }
         }
         Ok(())
@@ -225,6 +238,32 @@ impl Resolve<'_> {
         self.wants.insert(TreePath(path.to_vec()), Want::Same { from: anchor.to_vec(), slot, image });
         Ok(())
     }
+}
+
+/// Files of several names in a directory that goes: a directory that is moved goes, and its files come elsewhere. What its
+/// owner denied itself to list keeps its names for itself.
+fn files_below(
+    above: &OwnedFd,
+    name: &[u8],
+    path: &[u8],
+    depth: usize,
+    found: &mut Vec<(Vec<u8>, Stat)>,
+) -> Result<(), Failed> {
+    let dir = match beneath::open_dir(above, name) {
+        Ok(dir) if depth < DEPTH_MAX => dir,
+        Ok(_) | Err(Errno::ACCESS) => return Ok(()),
+        Err(errno) => return Err(Failed::new("open", path, errno)),
+    };
+    for name in beneath::names(&dir).at("list", path)? {
+        let path = join(path, &name);
+        let Some(stat) = beneath::look(&dir, &name).at("look at", &path)? else { continue };
+        match beneath::file_type(&stat) {
+            FileType::RegularFile if stat.st_nlink > 1 => found.push((path, stat)),
+            FileType::Directory => files_below(&dir, &name, &path, depth + 1, found)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The same content, permissions and attributes.

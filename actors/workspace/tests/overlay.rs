@@ -82,6 +82,13 @@ fn a_directory_made_anew_hides_the_old_one() {
 }
 
 #[test]
+fn what_is_below_a_directory_made_anew_is_new_too() {
+    let make = "mkdir -p d/e/f; echo 1 > d/1; echo 2 > d/e/2; echo 3 > d/e/f/3";
+    let effects = as_without(make, "rm -r d; mkdir -p d/e/f; echo new > d/e/f/new");
+    assert_eq!(effects, ["- file d/1", "- file d/e/2", "- file d/e/f/3", "+ file d/e/f/new"]);
+}
+
+#[test]
 fn a_tree_is_deleted() {
     let effects = as_without("mkdir -p d/e/f; echo 1 > d/e/f/1; ln -s x d/l; chmod 555 d/e", "chmod 755 d/e; rm -r d");
     assert_eq!(effects, ["- directory d", "- directory d/e", "- directory d/e/f", "- file d/e/f/1", "- link d/l"]);
@@ -97,6 +104,18 @@ fn a_file_written_in_place_keeps_its_other_names() {
     assert_eq!(as_without(make, "ln a d; echo more >> d"), ["~ file a", "+ file d"]);
     assert_eq!(as_without(make, "mv a d"), ["- file a", "+ file d"]);
     assert_eq!(as_without(make, "mv u a"), ["~ file a", "- file u"]);
+}
+
+#[test]
+fn a_file_of_a_moved_directory_keeps_its_names_elsewhere() {
+    let make = "mkdir d; echo a > d/a; ln d/a d/b; ln d/a c; mkdir e; echo x > e/x; ln e/x y";
+    // What the init does for `mv d n`: the overlay itself refuses it.
+    let moved = "mkdir n; mv d/a n/a; ln n/a n/b; rm d/b; rmdir d";
+    assert_eq!(
+        as_without(make, moved),
+        ["- directory d", "- file d/a", "- file d/b", "+ directory n", "+ file n/a", "+ file n/b"]
+    );
+    as_without(make, &format!("{moved}; mkdir d; echo new > d/a; mv e/x d/x; rmdir e"));
 }
 
 #[test]

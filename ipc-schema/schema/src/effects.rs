@@ -13,6 +13,18 @@ pub struct Effects {
     pub bytes_written: u64,
     /// Whether it can be taken back.
     pub undoable: bool,
+    /// Whom it tried to reach, which nobody can from a sandbox.
+    #[serde(default)]
+    pub hosts: Box<Hosts>,
+}
+
+/// Whom an action tried to reach.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Hosts {
+    /// Each a name, or a name or address with port and protocol.
+    pub list: Vec<String>,
+    /// Hosts beyond those listed.
+    pub more: u64,
 }
 
 impl Effects {
@@ -23,7 +35,7 @@ impl Effects {
         self.list.iter().map(one).sum()
     }
 
-    /// Nothing is changed.
+    /// Nothing is changed, whomever it tried to reach.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty() && self.more == 0
     }

@@ -26,6 +26,11 @@ pub fn outcome(outcome: &ToolOutcome) -> String {
     let mut text = status(outcome.ended);
     push_output(&mut text, "", &outcome.stdout, outcome.stdout_dropped_bytes);
     push_output(&mut text, "stderr:\n", &outcome.stderr, outcome.stderr_dropped_bytes);
+    if !outcome.effects.hosts.list.is_empty() {
+        text.push_str("\ntried to reach ");
+        text.push_str(&outcome.effects.hosts.list.join(", "));
+        text.push_str("; commands have no network");
+    }
     text
 }
 

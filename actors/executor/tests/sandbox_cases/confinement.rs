@@ -58,7 +58,7 @@ pub async fn no_capability_in_any_set(world: &World) -> Verdict {
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         ensure(said.contains(&format!("{set}:\t0000000000000000\n")), || said.clone())?;
     }
-    for line in ["NoNewPrivs:\t1\n", "Seccomp:\t2\n", "Seccomp_filters:\t2\n", "Uid:\t1000\t1000\t1000\t1000\n"] {
+    for line in ["NoNewPrivs:\t1\n", "Seccomp:\t2\n", "Seccomp_filters:\t3\n", "Uid:\t1000\t1000\t1000\t1000\n"] {
         ensure(said.contains(line), || said.clone())?;
     }
     fails(world, "chown 0 . 2>/dev/null").await?;
@@ -170,7 +170,9 @@ pub async fn the_hosts_network_is_out_of_reach(world: &World) -> Verdict {
         let said = world.said(&CONNECT.replace("PORT", "80").replace("HOST", host)).await?;
         ensure(said == libc::ENETUNREACH.to_string(), || format!("{host}: {said}"))?;
     }
-    fails(world, "getent hosts example.com").await
+    // The sandbox's own resolver answers, with an address that nobody has.
+    let said = world.said("getent hosts example.com").await?;
+    ensure(said.starts_with("198.18."), || said.clone())
 }
 
 pub async fn the_hosts_abstract_sockets_are_out_of_reach(world: &World) -> Verdict {

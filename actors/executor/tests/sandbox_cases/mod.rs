@@ -4,12 +4,16 @@ use std::pin::Pin;
 
 pub mod basics;
 pub mod bench;
+pub mod beside;
 pub mod confinement;
 pub mod edits;
 pub mod failures;
 pub mod files;
 pub mod limits;
 pub mod looks;
+pub mod reach;
+pub mod real_work;
+pub mod renames;
 pub mod requests;
 
 pub mod seen;
@@ -37,6 +41,39 @@ macro_rules! cases {
 }
 
 pub fn all() -> Vec<Case> {
+    [confined(), at_work()].concat()
+}
+
+fn at_work() -> Vec<Case> {
+    cases![
+        files::what_is_written_is_read_and_listed,
+        files::a_file_is_replaced_in_one_step_and_keeps_its_mode,
+        files::links_lead_nowhere_outside,
+        files::paths_that_lead_out_are_refused_here_too,
+        files::what_is_no_file_is_named,
+        files::names_are_listed_one_a_line_whatever_they_hold,
+        renames::a_directory_of_the_workspace_is_renamed,
+        renames::times_attributes_and_open_files_go_along,
+        renames::errors_and_flags_are_those_of_rename,
+        renames::what_goes_wrong_half_way_leaves_everything_where_it_was,
+        renames::links_are_made,
+        renames::many_at_once,
+        renames::the_listener_and_what_landlock_keeps_stay_out_of_reach,
+        reach::whom_a_command_tried_to_reach_is_seen,
+        reach::whom_it_reached_by_itself_is_nobodys_business,
+        reach::a_command_cannot_confuse_who_watches_it,
+        real_work::git_clones_commits_rebases_and_moves,
+        real_work::a_c_project_is_built,
+        real_work::a_wheel_is_installed,
+        real_work::a_database_with_a_write_ahead_log,
+        real_work::archives_copies_and_deletions,
+        real_work::editors_save,
+        real_work::files_of_several_names_are_edited,
+        real_work::npm_installs_over_an_older_tree,
+    ]
+}
+
+fn confined() -> Vec<Case> {
     cases![
         basics::a_command_finds_its_workspace_and_nothing_of_ours,
         basics::standard_input_is_empty,
@@ -69,12 +106,6 @@ pub fn all() -> Vec<Case> {
         confinement::the_hosts_abstract_sockets_are_out_of_reach,
         confinement::a_server_on_its_own_loopback_works_inside,
         confinement::setuid_programs_gain_nothing,
-        files::what_is_written_is_read_and_listed,
-        files::a_file_is_replaced_in_one_step_and_keeps_its_mode,
-        files::links_lead_nowhere_outside,
-        files::paths_that_lead_out_are_refused_here_too,
-        files::what_is_no_file_is_named,
-        files::names_are_listed_one_a_line_whatever_they_hold,
         edits::an_edit_changes_what_was_said_and_nothing_else,
         edits::an_edit_follows_no_link_and_takes_no_giant,
         edits::what_is_moved_is_the_same_file_in_another_place,

@@ -151,7 +151,10 @@ impl Driver {
                     None
                 }
                 ToolSaid::Ended(outcome) => {
-                    let body = json!({ "action": action, "ended": outcome.ended, "ms": outcome.ms });
+                    let mut body = json!({ "action": action, "ended": outcome.ended, "ms": outcome.ms });
+                    if !outcome.effects.hosts.list.is_empty() {
+                        body["hosts"] = json!(outcome.effects.hosts.list);
+                    }
                     self.gate.note(crate::audit::TOOL_ENDED, &body);
                     self.action = None;
                     Some(Event::ToolEnded(outcome))

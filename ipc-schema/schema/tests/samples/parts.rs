@@ -5,7 +5,7 @@ use schema::edge::connector::LinkState;
 use schema::edge::control::{InstanceState, Phase, Place};
 use schema::edge::memory::{Step, TurnEnd, TurnRecord};
 use schema::edge::{Frame, ProbeResult};
-use schema::effects::{Change, Effect, Effects, Kind, Side, Standing};
+use schema::effects::{Change, Effect, Effects, Hosts, Kind, Side, Standing};
 use schema::label::{Confidentiality, Integrity, Label};
 use schema::talk::{CallMode, Completion, CompletionEnd, Message, Speaker, Usage};
 use schema::tool::{
@@ -134,6 +134,7 @@ pub fn effects() -> Effects {
         more: u64::MAX,
         bytes_written: 1,
         undoable: true,
+        hosts: Box::new(Hosts { list: vec!["example.com:443/tcp".into()], more: 1 }),
     }
 }
 

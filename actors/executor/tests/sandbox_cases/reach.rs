@@ -1,0 +1,84 @@
+//! Whom a command tried to reach is seen, and nobody is reached.
+
+use schema::effects::Standing;
+
+use super::world::{World, show};
+use super::{Verdict, ensure};
+
+/// The command reaches for exactly these, changes nothing, and so commits nothing.
+async fn reaches(world: &World, command: &str, hosts: &[&str]) -> Verdict {
+    let outcome = world.sh(command).await;
+    let right = outcome.effects.hosts.list == hosts && outcome.standing == Standing::Nothing;
+    ensure(right, || format!("{command}: {:?} {:?} {}", outcome.effects, outcome.standing, show(&outcome)))
+}
+
+fn python(text: &str) -> String {
+    format!("python3 - <<'END'\nimport socket, os\nS = socket.socket\nUDP = socket.SOCK_DGRAM\n{text}\nEND")
+}
+
+pub async fn whom_a_command_tried_to_reach_is_seen(world: &World) -> Verdict {
+    for (text, hosts) in [
+        ("S().connect(('192.0.2.1', 443))", &["192.0.2.1:443/tcp"][..]),
+        ("S(type=UDP).connect(('192.0.2.1', 53))", &["192.0.2.1:53/udp"]),
+        ("S(type=UDP).sendto(b'x', ('192.0.2.2', 53))", &["192.0.2.2:53/udp"]),
+        ("S(type=UDP).sendmsg([b'x'], [], 0, ('192.0.2.3', 9))", &["192.0.2.3:9/udp"]),
+        ("S().sendto(b'x', 0x20000000, ('192.0.2.4', 80))", &["192.0.2.4:80/tcp"]),
+        ("S(socket.AF_INET6).connect(('2001:db8::1', 443))", &["[2001:db8::1]:443/tcp"]),
+        ("S(socket.AF_INET6).connect(('::ffff:192.0.2.5', 443))", &["192.0.2.5:443/tcp"]),
+        ("socket.create_connection(('example.com', 443), timeout=1)", &["example.com:443/tcp"]),
+        ("import urllib.request as u; u.urlopen('http://www.Example.org/x', timeout=1)", &["www.example.org:80/tcp"]),
+        ("socket.gethostbyname('only.looked.up.example')", &["only.looked.up.example"]),
+        ("for n in range(3):\n  S().connect_ex(('192.0.2.1', 1 + n % 2))", &["192.0.2.1:1/tcp", "192.0.2.1:2/tcp"]),
+    ] {
+        reaches(world, &python(text), hosts).await?;
+    }
+    reaches(world, "getent hosts a.example b.example >/dev/null", &["a.example", "b.example"]).await?;
+    reaches(world, "git ls-remote https://git.example/x.git", &["git.example:443/tcp"]).await
+}
+
+pub async fn whom_it_reached_by_itself_is_nobodys_business(world: &World) -> Verdict {
+    for text in [
+        "a = S(); a.bind(('127.0.0.1', 0)); a.listen(); S().connect(a.getsockname())",
+        "a = S(socket.AF_INET6); a.bind(('::1', 0)); a.listen(); S(socket.AF_INET6).connect(a.getsockname())",
+        "a = S(type=UDP); a.bind(('127.0.0.1', 0)); S(type=UDP).sendto(b'x', a.getsockname()); assert a.recv(9) == b'x'",
+        "a, b = socket.socketpair(); a.sendmsg([b'x']); assert b.recv(9) == b'x'",
+        "a = S(socket.AF_UNIX); a.bind('/tmp/s'); a.listen(); S(socket.AF_UNIX).connect('/tmp/s')",
+        "a = S(socket.AF_UNIX, UDP); a.bind('/tmp/d'); S(socket.AF_UNIX, UDP).sendto(b'x', '/tmp/d')",
+        "socket.getaddrinfo('localhost', 80); socket.getaddrinfo('sandbox', 80)",
+    ] {
+        world.said(&python(text)).await?;
+        reaches(world, &python(text), &[]).await?;
+    }
+    Ok(())
+}
+
+pub async fn a_command_cannot_confuse_who_watches_it(world: &World) -> Verdict {
+    // No address, no memory, no socket; noise for the resolver; names that are none.
+    let noise = "import ctypes\nc = ctypes.CDLL(None, use_errno=True)\n\
+        for call in (42, 44, 46, 307, 82, 264, 316):\n  for a in (0, 1, -1, 2**63 - 1):\n    for b in (0, 1, 8, 2**40):\n      \
+        c.syscall(call, ctypes.c_long(a), ctypes.c_long(b), ctypes.c_long(a), ctypes.c_long(b), ctypes.c_long(b), ctypes.c_long(b))\n\
+        u = S(type=UDP)\n\
+        for n in range(3000):\n  u.sendto(os.urandom(n % 600), ('127.0.0.1', 53))\n\
+        u.sendto(b'\\1\\2\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0' + b'\\x05\\x1b[31m\\0\\0\\1\\0\\1', ('127.0.0.1', 53))\n\
+        print(socket.gethostbyname('still.there.example'))";
+    let outcome = world.sh(&python(noise)).await;
+    let said = String::from_utf8_lossy(&outcome.stdout).starts_with("198.18.");
+    ensure(said && outcome.effects.hosts.list == ["still.there.example"], || {
+        format!("{:?} {}", outcome.effects, show(&outcome))
+    })?;
+    // More than is listed is counted.
+    let many = "for n in range(100):\n  S(type=UDP).connect(('192.0.2.1', 1000 + n))";
+    let outcome = world.sh(&python(&many.replace(".connect(", ".connect_ex("))).await;
+    let (listed, more) = (outcome.effects.hosts.list.len(), outcome.effects.hosts.more);
+    ensure((listed, more) == (64, 36), || format!("{listed} {more} {}", show(&outcome)))?;
+    // Threads that write over the address while it is looked at reach nobody either, and break nothing.
+    let race = "import ctypes, struct, threading\nc = ctypes.CDLL(None, use_errno=True)\n\
+        def address(ip): return struct.pack('=H', 2) + struct.pack('!H', 80) + socket.inet_aton(ip) + bytes(8)\n\
+        one, two = address('127.0.0.1'), address('192.0.2.9')\nmemory = ctypes.create_string_buffer(one, 16)\nstop = False\n\
+        def flip():\n  while not stop:\n    memory.raw = two\n    memory.raw = one\n\
+        t = threading.Thread(target=flip); t.start()\n\
+        for n in range(2000):\n  s = S(type=UDP); c.connect(s.fileno(), memory, 16); s.close()\n\
+        stop = True; t.join(); print('whole')";
+    let outcome = world.sh(&python(race)).await;
+    ensure(outcome.stdout == b"whole\n", || show(&outcome))
+}
