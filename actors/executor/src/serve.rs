@@ -200,9 +200,9 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
     if let Some(outcome) = staged {
         return put(outgoing, finished(action, &outcome)).await;
     }
-    if !desk.ledger.borrow().knows(action)
-        && let Some(outcome) = settled::settled(&desk.area.borrow(), action)
-    {
+    let known = desk.ledger.borrow().knows(action);
+    let settled = if known { None } else { settled::settled(&desk.area.borrow(), action) };
+    if let Some(outcome) = settled {
         return put(outgoing, finished(action, &outcome)).await;
     }
     let decided = desk.ledger.borrow_mut().run(action, call);
