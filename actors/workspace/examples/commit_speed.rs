@@ -62,12 +62,12 @@ fn measure(dir: &Path) -> Result<(), Box<dyn Error>> {
         std::fs::remove_dir_all(&copy)?;
         run("sync", &[Path::new("-f"), dir])?;
         let action = 2 * round + 1;
-        stages.push(timed(|| Ok(drop(area.stage_changes(action, &changes)?)))?);
-        commits.push(timed(|| Ok(drop(area.commit(action, b"")?)))?);
+        stages.push(timed(|| Ok(area.stage_changes(action, &changes).map(drop)?))?);
+        commits.push(timed(|| Ok(area.commit(action, b"").map(drop)?))?);
         run("sync", &[Path::new("-f"), dir])?;
         undos.push(timed(|| {
             area.stage_undo(action, action + 1)?;
-            Ok(drop(area.commit(action + 1, b"")?))
+            Ok(area.commit(action + 1, b"").map(drop)?)
         })?);
     }
     let [copy, stage, commit, undo] = [copies, stages, commits, undos].map(median);

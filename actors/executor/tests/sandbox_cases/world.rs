@@ -108,7 +108,7 @@ impl World {
         };
         match carry_out(&self.hands, &self.area, action, call, cancel, stream).await {
             Ok(outcome) if outcome.standing == Standing::Staged => {
-                let standing = area::settle(&mut self.area.borrow_mut(), action, true);
+                let standing = area::settle(&mut self.area.borrow_mut(), action, true, b"");
                 ToolOutcome { standing, ..outcome }
             }
             Ok(outcome) => outcome,
