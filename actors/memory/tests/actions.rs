@@ -36,7 +36,7 @@ fn outcome(standing: Standing) -> ToolOutcome {
         binary: false,
         target: None,
     };
-    let effects = Effects { list: vec![effect], more: 2, bytes_written: 3, undoable: true };
+    let effects = Effects { list: vec![effect], more: 2, bytes_written: 3, undoable: true, ..Effects::default() };
     ToolOutcome { effects, standing, ..ToolOutcome::of(Ended::Exited { code: 0 }) }
 }
 

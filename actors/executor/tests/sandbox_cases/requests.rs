@@ -106,11 +106,9 @@ pub async fn a_rehearsal_that_is_always_outdated_is_told(world: &World) -> Verdi
     let disturb = async {
         for action in 10_202.. {
             tokio::time::sleep(Duration::from_millis(150)).await;
-            if let Err(why) = commit_beside(world, action, &format!("beside-{action}")) {
-                return Err::<(), String>(why);
-            }
+            commit_beside(world, action, &format!("beside-{action}"))?;
         }
-        Ok(())
+        Ok::<(), String>(())
     };
     let (_, outcome) = tokio::select! {
         ended = end => ended?,
