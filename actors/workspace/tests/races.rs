@@ -32,7 +32,7 @@ fn home() -> Home {
 fn swap(one: &Path, other: &Path, stop: &AtomicBool, swaps: &AtomicU64) {
     while !stop.load(Ordering::Relaxed) {
         if renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).is_ok()
-            && swaps.fetch_add(1, Ordering::Relaxed) % 5 == 0
+            && swaps.fetch_add(1, Ordering::Relaxed).is_multiple_of(5)
         {
             // Now and then a commit gets through.
             std::thread::sleep(Duration::from_micros(300));
