@@ -19,7 +19,7 @@ const PROCESSES: u32 = 9;
 const TRIPS: usize = 20_000;
 
 /// A scratch directory, removed at the end.
-struct Scratch(PathBuf);
+pub struct Scratch(pub PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -28,9 +28,11 @@ impl Drop for Scratch {
 }
 
 /// What has been measured so far.
-struct Report {
-    options: Options,
-    scratch: Scratch,
+pub struct Report {
+    /// What the command line says.
+    pub options: Options,
+    /// A directory for what is made meanwhile.
+    pub scratch: Scratch,
     nine: Result<Nine, String>,
     zeroclaw: Measured,
     figures: Vec<Figure>,
@@ -41,7 +43,7 @@ struct Report {
 
 type Part = fn(&mut Report) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 11] = [
     ("start", Report::start),
     ("idle memory", Report::idle_memory),
     ("turns", Report::turns),
@@ -49,6 +51,10 @@ const PARTS: [(&str, Part); 7] = [
     ("restarts", Report::restarts),
     ("cold build", Report::cold_build),
     ("growth", Report::growth),
+    ("sandboxes", Report::sandboxes),
+    ("waiting sandbox", Report::waiting_sandbox),
+    ("transactions", Report::transactions),
+    ("real work", Report::real_work),
 ];
 
 /// Measures everything and prints it; fails when something could not be measured, never because it was slow.
@@ -56,15 +62,19 @@ pub fn all(options: Options) -> Result<ExitCode, String> {
     harness::require_root()?;
     let scratch = Scratch(std::env::temp_dir().join(format!("chela-bench-scratch-{}", std::process::id())));
     fs::create_dir_all(&scratch.0).map_err(|e| format!("{}: {e}", scratch.0.display()))?;
-    eprintln!("measuring: ZeroClaw");
     let nine = Nine::compile(&options.sources.join("nine.c"), &scratch.0);
     let (starts, asks) = (options.repetitions(20), options.repetitions(50));
-    let zeroclaw =
-        zeroclaw::measure(&options.peers.join("bin/zeroclaw"), &scratch.0.join("zeroclaw-home"), starts, asks);
+    let zeroclaw = match options.only {
+        Some(_) => Measured::none("left out by --only"),
+        None => zeroclaw::measure(&options.peers.join("bin/zeroclaw"), &scratch.0.join("zeroclaw-home"), starts, asks),
+    };
     let (figures, details) = (Vec::new(), Vec::new());
     let mut report = Report { options, scratch, nine, zeroclaw, figures, details, growth: None };
     let mut unmeasured = Vec::new();
     for (name, part) in PARTS {
+        if report.options.only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
         eprintln!("measuring: {name}");
         if let Err(reason) = part(&mut report) {
             unmeasured.push(format!("{name}: {reason}"));
@@ -88,7 +98,8 @@ fn median(sample: Result<Sample, String>) -> Result<Amount, String> {
 }
 
 impl Report {
-    fn add(&mut self, what: impl Into<String>, ours: Amount, target: Target, beside: Vec<report::Beside>) {
+    /// One more line of the table.
+    pub fn add(&mut self, what: impl Into<String>, ours: Amount, target: Target, beside: Vec<report::Beside>) {
         self.figures.push(Figure { what: what.into(), ours, target, beside });
     }
 

@@ -1,10 +1,13 @@
 //! `./x bench`: the figures that the project promises, each measured in this run beside a named peer or limit, with
 //! the ratio. Nothing here passes or fails by time: it prints what is so, and fails when something was not measured.
 //!
-//! usage: chela-bench --peers DIR [--quick] [--cold-build-s SECONDS]
-//! DIR holds `bin/zeroclaw` and `runit/usr/bin/runsv`: a peer that is missing there is said to be missing, never guessed.
+//! usage: chela-bench --peers DIR [--quick] [--only PART] [--cold-build-s SECONDS]
+//! DIR holds `bin/zeroclaw`, `runit/usr/bin/runsv` and `bubblewrap/usr/bin/bwrap`: a peer that is missing there is said to be missing, never guessed.
 #![forbid(unsafe_code)]
 
+mod calls;
+mod cells;
+mod changes;
 mod edge;
 mod figures;
 mod growth;
@@ -15,7 +18,9 @@ mod provider;
 mod report;
 mod restart;
 mod sample;
+mod transactions;
 mod tree;
+mod work;
 mod zeroclaw;
 
 use std::path::PathBuf;
@@ -29,6 +34,8 @@ pub struct Options {
     pub sources: PathBuf,
     /// Fewer repetitions and no growth.
     pub is_quick: bool,
+    /// One part only, by the name that is printed while it is measured.
+    pub only: Option<String>,
     /// Seconds that a build into an empty directory took, if there was one.
     pub cold_build_s: Option<f64>,
 }
@@ -48,7 +55,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }),
         None => {
-            eprintln!("usage: chela-bench --peers DIR [--quick] [--cold-build-s SECONDS]");
+            eprintln!("usage: chela-bench --peers DIR [--quick] [--only PART] [--cold-build-s SECONDS]");
             ExitCode::from(2)
         }
     })
@@ -57,10 +64,11 @@ fn main() -> ExitCode {
 /// `None`: wrong usage.
 fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
     let sources = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers");
-    let mut options = Options { peers: PathBuf::new(), sources, is_quick: false, cold_build_s: None };
+    let mut options = Options { peers: PathBuf::new(), sources, is_quick: false, only: None, cold_build_s: None };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--quick" => options.is_quick = true,
+            "--only" => options.only = Some(args.next()?),
             "--peers" => options.peers = PathBuf::from(args.next()?),
             "--cold-build-s" => options.cold_build_s = Some(args.next()?.parse().ok()?),
             _ => return None,

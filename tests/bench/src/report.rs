@@ -30,6 +30,8 @@ pub enum Target {
     AtMost(f64),
     /// Ours is at most this many times the first thing beside it.
     TimesPeer(f64),
+    /// Ours is at least this many times the first thing beside it.
+    AtLeastTimesPeer(f64),
 }
 
 /// Something that a figure is held against.
@@ -64,6 +66,11 @@ pub fn seconds(value: f64) -> Amount {
     Amount { value, unit: "s", digits: 0 }
 }
 
+/// So many a second.
+pub fn a_second(value: f64) -> Amount {
+    Amount { value, unit: "/s", digits: 0 }
+}
+
 /// Measured in this run, or in words why not.
 pub fn measured(name: &str, amount: Result<Amount, String>) -> Beside {
     Beside { name: name.to_string(), amount, is_quoted: false }
@@ -89,6 +96,10 @@ impl Figure {
                 let peer = self.beside.first()?.amount.as_ref().ok()?;
                 Some(self.ours.value <= times * peer.value)
             }
+            Target::AtLeastTimesPeer(times) => {
+                let peer = self.beside.first()?.amount.as_ref().ok()?;
+                Some(self.ours.value >= times * peer.value)
+            }
         }
     }
 
@@ -96,6 +107,7 @@ impl Figure {
         match self.target {
             Target::AtMost(limit) => format!("at most {limit} {}", self.ours.unit),
             Target::TimesPeer(times) => format!("at most {times} of the first peer"),
+            Target::AtLeastTimesPeer(times) => format!("at least {times} of the first peer"),
         }
     }
 
@@ -190,6 +202,8 @@ mod tests {
         assert_eq!(figure(25.1, Target::AtMost(25.0), Ok(ms(1.0))).reached(), Some(false));
         assert_eq!(figure(5.0, Target::TimesPeer(0.5), Ok(ms(10.0))).reached(), Some(true));
         assert_eq!(figure(5.1, Target::TimesPeer(0.5), Ok(ms(10.0))).reached(), Some(false));
+        assert_eq!(figure(15.0, Target::AtLeastTimesPeer(1.5), Ok(ms(10.0))).reached(), Some(true));
+        assert_eq!(figure(14.9, Target::AtLeastTimesPeer(1.5), Ok(ms(10.0))).reached(), Some(false));
     }
 
     #[test]

@@ -27,6 +27,11 @@ impl Sample {
         self.0[self.0.len() / 2]
     }
 
+    /// The one that so many of a hundred are not above.
+    pub fn at(&self, percent: usize) -> f64 {
+        self.0[((self.0.len() * percent).div_ceil(100)).clamp(1, self.0.len()) - 1]
+    }
+
     /// All of them, in order of size.
     pub fn values(&self) -> &[f64] {
         &self.0

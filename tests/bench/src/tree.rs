@@ -176,6 +176,11 @@ impl Running {
         Sample::of(values.collect()).map_err(|e| format!("{}: brain_us: {e}", path.display()))
     }
 
+    /// Process id of chelad.
+    pub fn pid(&self) -> u32 {
+        self.chelad.pid()
+    }
+
     fn gate_log(&self) -> PathBuf {
         self.home.root().join("var/log/gate-0.log")
     }
