@@ -1,6 +1,6 @@
 //! The launcher's end, and the orders of a service manager.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use faults::{PATIENCE, Scene, signal};
@@ -106,8 +106,11 @@ fn a_reload_drops_no_turn_and_a_broken_file_changes_nothing() {
     })
     .unwrap();
     brains(3);
-    let now: BTreeSet<_> = scene.pids().into_values().collect();
-    assert_eq!(now, before.into_values().collect());
+    // An executor ends, idle, for its directories to be mounted anew; everybody else goes on.
+    let others = |pids: BTreeMap<(Role, u32), u32>| {
+        pids.into_iter().filter(|((role, _), _)| *role != Role::Executor).collect::<Vec<_>>()
+    };
+    assert_eq!(others(scene.pids()), others(before));
     std::thread::sleep(Duration::from_millis(50));
     scene.stop().unwrap();
 }
