@@ -85,7 +85,7 @@ fn a_directory_made_anew_hides_the_old_one() {
 fn what_is_below_a_directory_made_anew_is_new_too() {
     let make = "mkdir -p d/e/f; echo 1 > d/1; echo 2 > d/e/2; echo 3 > d/e/f/3";
     let effects = as_without(make, "rm -r d; mkdir -p d/e/f; echo new > d/e/f/new");
-    assert_eq!(effects, ["- file d/1", "- file d/e/2", "- file d/e/f/3", "+ file d/e/f/new"]);
+    assert_eq!(effects, ["+ file d/e/f/new", "- file d/e/f/3", "- file d/e/2", "- file d/1"]);
 }
 
 #[test]
