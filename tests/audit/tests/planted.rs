@@ -63,10 +63,15 @@ impl Stage {
             fs::read_link(&exe).is_ok_and(|path| path.ends_with("chela-brain")).then_some(())
         })
         .unwrap();
-        let report = self.home.chela_json(&["audit", "--no-probe"]).unwrap();
-        let lines = report["deviations"].as_array().unwrap();
-        let of_child = lines.iter().filter(|line| line["pid"] == child.id());
-        of_child.map(|line| line["what"].as_str().unwrap().to_string()).collect()
+        // It has no seal, so there is always something to say of it, once the audit has seen it.
+        wait_for("the audit to see the stand-in", Duration::from_secs(5), || {
+            let report = self.home.chela_json(&["audit", "--no-probe"]).unwrap();
+            let lines = report["deviations"].as_array().unwrap();
+            let of_child = lines.iter().filter(|line| line["pid"] == child.id());
+            let said: BTreeSet<_> = of_child.map(|line| line["what"].as_str().unwrap().to_string()).collect();
+            (!said.is_empty()).then_some(said)
+        })
+        .unwrap()
     }
 
     /// The lines that the fault adds.
