@@ -72,8 +72,7 @@ impl Screen {
     /// Bytes of a command's output.
     pub fn bytes(&mut self, bytes: &[u8]) {
         if self.terminal {
-            let text = String::from_utf8_lossy(bytes);
-            let shown = harmless(&text);
+            let shown = tame(bytes);
             self.column = usize::from(!shown.ends_with('\n'));
             put(shown.as_bytes());
         } else {
@@ -201,6 +200,11 @@ pub fn json(value: &impl serde::Serialize) {
     }
 }
 
+/// Output for a terminal. A pseudo-terminal ends its lines as a terminal does.
+fn tame(bytes: &[u8]) -> String {
+    harmless(&String::from_utf8_lossy(bytes).replace("\r\n", "\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Screen, harmless, printable};
@@ -237,6 +241,11 @@ mod tests {
         assert_eq!(harmless("a\x1b]0;t\x07\n\u{9b}2J\r\u{202e}b"), "a\\x1b]0;t\\x07\n\\u{9b}2J\\r\\u{202e}b");
         assert_eq!(printable("a\nb\tc\x7f"), "a\\nb\tc\\x7f");
         assert_eq!(printable("naïve 🦀"), "naïve 🦀");
+    }
+
+    #[test]
+    fn output_of_a_pseudo_terminal_has_its_lines_and_no_escape_sequence() {
+        assert_eq!(super::tame(b"\x1b[1mone\r\n\rtwo\r\n"), "\\x1b[1mone\n\\rtwo\n");
     }
 
     #[test]

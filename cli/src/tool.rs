@@ -227,6 +227,7 @@ pub fn unusual(ended: Ended) -> Option<String> {
         Ended::Cancelled => Some("cancelled".to_owned()),
         Ended::Failed => Some("could not be carried out".to_owned()),
         Ended::Unknown => Some("what it did is unknown, and it is not repeated: look before you ask again".to_owned()),
+        Ended::Running => Some("runs in the background".to_owned()),
     }
 }
 
@@ -277,14 +278,16 @@ pub fn exit_code(ended: Ended) -> Option<i32> {
     match ended {
         Ended::Exited { code } => Some(code),
         Ended::Signalled { signal } => Some(128 + signal),
-        Ended::TimedOut | Ended::Cancelled | Ended::Failed | Ended::Unknown => None,
+        Ended::TimedOut | Ended::Cancelled | Ended::Failed | Ended::Unknown | Ended::Running => None,
     }
 }
 
 fn status(answered: &Answered) -> ExitCode {
     match (answered.decision.verdict, answered.outcome.as_ref().map(|o| o.ended)) {
         (Verdict::Asked, _) => ExitCode::from(WAITS),
-        (Verdict::Allowed, Some(Ended::Exited { code: 0 })) if !was_discarded(answered) => ExitCode::SUCCESS,
+        (Verdict::Allowed, Some(Ended::Exited { code: 0 } | Ended::Running)) if !was_discarded(answered) => {
+            ExitCode::SUCCESS
+        }
         (Verdict::Allowed | Verdict::Refused, _) => ExitCode::FAILURE,
     }
 }

@@ -57,13 +57,16 @@ impl Job {
             | Admitted::Undo { .. } => {
                 return Err("nothing of this runs in a sandbox".to_owned());
             }
+            Admitted::Start { .. } | Admitted::Poll { .. } | Admitted::Input { .. } | Admitted::Stop { .. } => {
+                return Err("commands in the background are not rehearsed here".to_owned());
+            }
         };
         let payload = codec::encode(call, PAYLOAD_BYTES).map_err(|error| format!("the call: {error}"))?;
         Ok(Job { operation, payload, timeout_ms, image: named })
     }
 }
 
-fn can_run(command: &str) -> Result<(), String> {
+pub(crate) fn can_run(command: &str) -> Result<(), String> {
     if command.len() > COMMAND_BYTES {
         return Err(format!(
             "a command may have {COMMAND_BYTES} bytes, this has {}; write a script with write_file and run that",
@@ -102,7 +105,11 @@ pub async fn carry_out(
         | Admitted::SearchFiles { .. }
         | Admitted::WriteFile { .. }
         | Admitted::EditFile { .. }
-        | Admitted::ListFiles { .. } => match Job::of(&call) {
+        | Admitted::ListFiles { .. }
+        | Admitted::Start { .. }
+        | Admitted::Poll { .. }
+        | Admitted::Input { .. }
+        | Admitted::Stop { .. } => match Job::of(&call) {
             Ok(job) => sandboxed(hands, area, action, job, cancel, stream).await?,
             Err(why) => failed(&why),
         },
@@ -134,8 +141,9 @@ async fn sandboxed(
         operation: job.operation,
         payload_bytes: u32::try_from(job.payload.len()).unwrap_or(u32::MAX),
         cpu_s: job.timeout_ms.div_ceil(1000) + 1,
+        terminal: (0, 0),
     };
-    let end = hands.run(action, ask, [&theirs.payload, &theirs.stdout, &theirs.stderr, &theirs.layer]).await?;
+    let end = hands.run(action, ask, theirs.all()).await?;
     drop(theirs);
     let limit = Duration::from_millis(u64::from(job.timeout_ms));
     let mut watch = Watch {
@@ -186,23 +194,30 @@ fn forgotten(area: &RefCell<Area>, action: u64, outcome: ToolOutcome) -> ToolOut
 }
 
 /// The executor's ends.
-struct Pipes {
-    payload: Pipe,
-    stdout: Pipe,
-    stderr: Pipe,
-    layer: Pipe,
+pub(crate) struct Pipes {
+    pub(crate) payload: Pipe,
+    pub(crate) stdout: Pipe,
+    pub(crate) stderr: Pipe,
+    pub(crate) layer: Pipe,
 }
 
 /// The sandbox's ends.
-struct TheirPipes {
+pub(crate) struct TheirPipes {
     payload: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
     layer: OwnedFd,
 }
 
+impl TheirPipes {
+    /// As the maker takes them.
+    pub(crate) fn all(&self) -> [&OwnedFd; 4] {
+        [&self.payload, &self.stdout, &self.stderr, &self.layer]
+    }
+}
+
 impl Pipes {
-    fn new() -> io::Result<(Pipes, TheirPipes)> {
+    pub(crate) fn new() -> io::Result<(Pipes, TheirPipes)> {
         let (payload, their_payload) = Pipe::to_sandbox()?;
         let (stdout, their_stdout) = Pipe::from_sandbox()?;
         let (stderr, their_stderr) = Pipe::from_sandbox()?;
@@ -351,7 +366,7 @@ impl<S: Fn(bool, &[u8])> Watch<'_, S> {
 fn outcome(operation: Operation, end: End, stopped: Option<Stopped>, stdout: Output, stderr: Output) -> ToolOutcome {
     let ended = match end {
         End::Exited(code) => match operation {
-            Operation::Command => Ended::Exited { code },
+            Operation::Command | Operation::Background => Ended::Exited { code },
             Operation::Look | Operation::Change if code == 0 => Ended::Exited { code },
             // Its standard error says what went wrong.
             Operation::Look | Operation::Change => Ended::Failed,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use schema::effects::{Change, Effect, Effects, Hosts, Kind, Side, Standing};
 use schema::tool::{Ended, ToolOutcome};
-use workspace::{Area, AreaError, ChangeKind, CommitError, Key, Limits, NodeKind, State, shown};
+use workspace::{Area, AreaError, ChangeKind, CommitError, Conflict, Key, Limits, NodeKind, State, shown};
 
 use crate::ledger::failed;
 use crate::limits::EFFECTS_BYTES;
@@ -16,6 +16,8 @@ use crate::taken_back;
 
 /// Where the table puts the principal's directory.
 pub const PRINCIPAL: &str = "/principal";
+/// Where, below it, the engine makes copies of the workspace.
+pub const COPIES: &str = "store/frozen";
 
 /// Why there is no workspace.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +45,7 @@ fn at(what: &Path) -> impl FnOnce(io::Error) -> OpenError {
 /// # Errors
 /// See [`OpenError`].
 pub fn make(principal: &Path) -> Result<(), OpenError> {
-    for dir in ["workspace", "store"].map(|name| principal.join(name)) {
+    for dir in ["workspace", "store", COPIES].map(|name| principal.join(name)) {
         match DirBuilder::new().mode(0o700).create(&dir) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -111,6 +113,25 @@ pub fn staged(area: &mut Area, action: u64, staged: &workspace::Effects) -> Resu
     }
     area.unstage(action).map_err(|error| error.to_string())?;
     Ok((effects(staged), Standing::Nothing))
+}
+
+/// What a layer over a copy of the workspace changes, and where the workspace is not what the copy was.
+pub struct Since {
+    /// As they are shown.
+    pub effects: Effects,
+    /// With any, it must not be committed.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Stages what the sandbox of a command in the background holds.
+pub fn stage_since(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Since, String> {
+    let reached = Reached::read(layer).map_err(|error| format!("whom it tried to reach: {error}"))?;
+    let since = area.stage_since(action, layer).map_err(|error| error.to_string())?;
+    if since.effects.is_empty() {
+        area.unstage(action).map_err(|error| error.to_string())?;
+    }
+    let hosts = Box::new(Hosts { list: reached.hosts, more: reached.more });
+    Ok(Since { effects: Effects { hosts, ..effects(&since.effects) }, conflicts: since.conflicts })
 }
 
 /// Stages the inverse of action `of`.

@@ -1,29 +1,46 @@
 //! A command line, handed to the shell.
 
 use std::convert::Infallible;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use nix::errno::Errno;
 
 use crate::step::{Failure, Step};
 
-/// All that a command is told of its surroundings.
-pub(crate) const ENVIRONMENT: [&std::ffi::CStr; 6] = [
+/// What a command runs on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Surroundings {
+    /// Pipes.
+    Pipes,
+    /// A pseudo-terminal.
+    Terminal,
+}
+
+/// All that a command is told of its surroundings, but for its terminal.
+const ENVIRONMENT: [&CStr; 5] = [
     c"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
     c"HOME=/workspace",
     c"USER=user",
     c"LANG=C.UTF-8",
-    c"TERM=dumb",
     c"TMPDIR=/tmp",
 ];
 
-/// Becomes the shell; returns only when that fails.
-pub fn exec(line: &[u8]) -> Failure {
-    exec_in(line, &ENVIRONMENT)
+/// All that it is told.
+pub(crate) fn environment(on: Surroundings) -> Vec<&'static CStr> {
+    let terminal = match on {
+        Surroundings::Pipes => c"TERM=dumb",
+        Surroundings::Terminal => c"TERM=xterm",
+    };
+    ENVIRONMENT.into_iter().chain([terminal]).collect()
 }
 
-/// As [`exec`], with other surroundings.
-pub fn exec_in<V: AsRef<std::ffi::CStr>>(line: &[u8], environment: &[V]) -> Failure {
+/// Becomes the shell; returns only when that fails.
+pub fn exec(line: &[u8], on: Surroundings) -> Failure {
+    exec_in(line, &environment(on))
+}
+
+/// As [`exec`], with other variables.
+pub fn exec_in<V: AsRef<CStr>>(line: &[u8], environment: &[V]) -> Failure {
     // The line has no zero byte: the gate refuses it, and the executor before it got here.
     let Ok(line) = CString::new(line) else {
         return Failure::new(Step::Payload, Errno::EINVAL as i32);

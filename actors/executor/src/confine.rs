@@ -12,6 +12,7 @@ use crate::directories;
 use crate::limits::{ADDRESS_SPACE_BYTES, DATA_BYTES, FILE_BYTES, OPEN_FILES, PROCESSES};
 use crate::stage::{DEVICES, SYSTEM};
 use crate::step::{At, Failure, Step};
+use crate::terminal;
 
 /// The newest Landlock this code knows; an older kernel enforces what it has.
 const NEWEST: ABI = ABI::V6;
@@ -37,12 +38,12 @@ pub fn limit(cpu_s: u32) -> Result<(), Failure> {
 }
 
 /// File access by Landlock: what the mounts leave open is narrowed once more, and survives a mistake in them. `writable`:
-/// names of directories that may be changed.
+/// names of directories that may be changed. `on_terminal`: it has terminals of its own.
 ///
 /// # Errors
 /// The failed step.
-pub fn landlock(writable: &[OsString]) -> Result<(), Failure> {
-    enforced(ruleset(writable))
+pub fn landlock(writable: &[OsString], on_terminal: bool) -> Result<(), Failure> {
+    enforced(ruleset(writable, on_terminal))
 }
 
 /// As [`landlock`], for our own file tools: the workspace, directories that were added, and nothing else.
@@ -89,7 +90,7 @@ fn empty() -> Result<RulesetCreated, landlock::RulesetError> {
         .create()
 }
 
-fn ruleset(writable: &[OsString]) -> Result<RulesetCreated, landlock::RulesetError> {
+fn ruleset(writable: &[OsString], on_terminal: bool) -> Result<RulesetCreated, landlock::RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
     let mut rules = empty()?;
@@ -103,6 +104,9 @@ fn ruleset(writable: &[OsString]) -> Result<RulesetCreated, landlock::RulesetErr
     for name in DEVICES {
         rules = allow(rules, &format!("/dev/{name}"), device)?;
     }
+    if on_terminal {
+        rules = allow(rules, terminal::AT, device | AccessFs::ReadDir)?;
+    }
     rules = allow(rules, "/tmp", own())?;
     allow(rules, "/workspace", own())
 }
@@ -113,7 +117,9 @@ fn ruleset(writable: &[OsString]) -> Result<RulesetCreated, landlock::RulesetErr
 /// The failed step.
 pub fn landlock_image(writable: &[OsString]) -> Result<(), Failure> {
     let all = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
-    enforced(ruleset(writable).and_then(|rules| allow(rules, "/", all)).and_then(|rules| allow(rules, "/run", own())))
+    enforced(
+        ruleset(writable, false).and_then(|rules| allow(rules, "/", all)).and_then(|rules| allow(rules, "/run", own())),
+    )
 }
 
 /// What is not there needs no rule.

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
+use crate::command::Surroundings;
 use crate::limits::{RUN_BYTES, RUN_INODES};
 use crate::step::{At, Failure, Step};
 use crate::{command, confine, directories};
@@ -100,12 +101,13 @@ impl Root {
     }
 
     /// File access by Landlock, as this root is laid out. `writable`: names of directories that may be changed.
+    /// `on_terminal`: as [`confine::landlock`] has it; with an image as the root nothing is on one.
     ///
     /// # Errors
     /// The failed step.
-    pub fn landlock(&self, writable: &[OsString]) -> Result<(), Failure> {
+    pub fn landlock(&self, writable: &[OsString], on_terminal: bool) -> Result<(), Failure> {
         match self {
-            Root::Host => confine::landlock(writable),
+            Root::Host => confine::landlock(writable, on_terminal),
             Root::Image(_) => confine::landlock_image(writable),
         }
     }
@@ -113,7 +115,7 @@ impl Root {
     /// Becomes the shell of an image; returns only when that fails.
     pub fn exec(&self, line: &[u8]) -> Failure {
         match self {
-            Root::Host => command::exec(line),
+            Root::Host => command::exec(line, Surroundings::Pipes),
             Root::Image(environment) => {
                 let failure = command::exec_in(line, environment);
                 if failure.step == Step::Exec { Failure::new(Step::ImageShell, failure.errno) } else { failure }
@@ -134,7 +136,7 @@ fn environment(file: &Path) -> Result<Vec<CString>, Failure> {
 fn joined(text: &[u8]) -> Vec<CString> {
     const THE_IMAGES: [&[u8]; 2] = [b"PATH", b"LANG"];
     let name = |variable: &[u8]| variable.split(|byte| *byte == b'=').next().unwrap_or_default().to_vec();
-    let ours: Vec<&CStr> = command::ENVIRONMENT.to_vec();
+    let ours: Vec<&CStr> = command::environment(Surroundings::Pipes);
     let is_ours = |variable: &[u8]| {
         let name = name(variable);
         !THE_IMAGES.contains(&&name[..])
@@ -175,6 +177,6 @@ mod tests {
             assert!(all.contains(&ours), "{all:?}");
         }
         assert_eq!(all.iter().filter(|variable| variable.starts_with("PATH=")).count(), 1);
-        assert_eq!(joined(b"").len(), command::ENVIRONMENT.len());
+        assert_eq!(joined(b"").len(), command::environment(Surroundings::Pipes).len());
     }
 }

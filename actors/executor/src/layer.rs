@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, fchmod, mknodat};
 use workspace::STAGING;
@@ -22,6 +22,8 @@ use crate::step::{At, Failure, Step};
 const AT: &str = "/tmp";
 /// Where the workspace is in every sandbox.
 pub const WORKSPACE: &str = "/workspace";
+/// Where the maker has the copies of the workspace: what each sandbox mounts over them is in the way of any other path.
+pub const COPIES: &str = "/tmp";
 
 /// An empty filesystem for layers. These descriptors are the only way to it.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct Room {
     workspace: Layer,
     /// Directories beside it that may be changed, by name, in order.
     beside: Vec<(OsString, Layer)>,
+    /// The copies of the workspace, of which one may be what the layer comes over.
+    copies: OwnedFd,
 }
 
 #[derive(Debug)]
@@ -49,6 +53,8 @@ impl Room {
 /// # Errors
 /// The failed step.
 pub fn room() -> Result<Room, Failure> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let copies = open(COPIES, flags, Mode::empty()).at(Step::Copy)?;
     let size = format!("size={LAYER_BYTES},nr_inodes={LAYER_INODES},mode=0700");
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("layer"), AT, Some("tmpfs"), flags, Some(size.as_str())).at(Step::Layer)?;
@@ -60,7 +66,18 @@ pub fn room() -> Result<Room, Failure> {
         mknodat(&layer.upper, STAGING, SFlag::S_IFCHR, Mode::empty(), 0).at(Step::Layer)?;
         beside.push((name, layer));
     }
-    Ok(Room { workspace, beside })
+    Ok(Room { workspace, beside, copies })
+}
+
+/// Makes the workspace the copy that was made for this action.
+///
+/// # Errors
+/// The failed step.
+pub fn over_copy(room: &Room, action: u64) -> Result<(), Failure> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let copy = openat(&room.copies, action.to_string().as_str(), flags, Mode::empty()).at(Step::Copy)?;
+    let held = format!("/proc/self/fd/{}", copy.as_raw_fd());
+    mount(Some(held.as_str()), WORKSPACE, None::<&str>, MsFlags::MS_BIND, None::<&str>).at(Step::Copy)
 }
 
 /// Puts a fresh layer over the workspace, and over each directory that may be changed.
@@ -68,16 +85,24 @@ pub fn room() -> Result<Room, Failure> {
 /// # Errors
 /// The failed step.
 pub fn cover(room: &Room) -> Result<(), Failure> {
-    room.workspace.over(Path::new(WORKSPACE))?;
+    cover_workspace(room)?;
     cover_beside(room)
 }
 
-/// The latter alone, for what only looks: a layer is also what hides the staging directory.
+/// The latter alone, for what may not change them: a layer is also what hides the staging directory.
 ///
 /// # Errors
 /// The failed step.
 pub fn cover_beside(room: &Room) -> Result<(), Failure> {
     room.beside.iter().try_for_each(|(name, layer)| layer.over(&Path::new(directories::INSIDE).join(name)))
+}
+
+/// Puts a fresh layer over the workspace alone.
+///
+/// # Errors
+/// The failed step.
+pub fn cover_workspace(room: &Room) -> Result<(), Failure> {
+    room.workspace.over(Path::new(WORKSPACE))
 }
 
 impl Layer {

@@ -1,11 +1,11 @@
 //! Which actions wait, run and have ended: pure. An action number is carried out once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use schema::tool::{Admitted, Ended, ToolOutcome};
 
-use crate::limits::{REMEMBERED_BYTES, REMEMBERED_MAX, RUNNING_MAX, WAITING_BYTES, WAITING_MAX};
+use crate::limits::{ASIDE_MAX, REMEMBERED_BYTES, REMEMBERED_MAX, RUNNING_MAX, WAITING_BYTES, WAITING_MAX};
 
 /// What to do with a request to run.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub enum OnCancel {
 #[derive(Debug, Default)]
 pub struct Ledger {
     running: Vec<u64>,
+    /// Those that do nothing in the workspace, so that none waits for them.
+    aside: BTreeSet<u64>,
+    /// Commands in the background that have ended and want to change the workspace: they go first.
+    entering: VecDeque<u64>,
     waiting: VecDeque<(u64, Admitted)>,
     waiting_bytes: usize,
     ended: BTreeMap<u64, Rc<ToolOutcome>>,
@@ -44,10 +48,20 @@ impl Ledger {
         if let Some(outcome) = self.ended.get(&action) {
             return OnRun::Ended(outcome.clone());
         }
-        if self.running.contains(&action) || self.waiting.iter().any(|(other, _)| *other == action) {
+        if self.aside.contains(&action)
+            || self.running.contains(&action)
+            || self.waiting.iter().any(|(other, _)| *other == action)
+        {
             return OnRun::Later;
         }
-        if self.running.len() < RUNNING_MAX {
+        if is_aside(&call) {
+            if self.aside.len() >= ASIDE_MAX {
+                return OnRun::Ended(self.remember(action, failed("too many questions at once; wait for some to end")));
+            }
+            self.aside.insert(action);
+            return OnRun::Start(call);
+        }
+        if self.running.len() < RUNNING_MAX && self.entering.is_empty() {
             self.running.push(action);
             return OnRun::Start(call);
         }
@@ -66,13 +80,14 @@ impl Ledger {
     /// Whether it waits, runs, or has ended here not long ago.
     pub fn knows(&self, action: u64) -> bool {
         self.running.contains(&action)
+            || self.aside.contains(&action)
             || self.waiting.iter().any(|(other, _)| *other == action)
             || self.ended.contains_key(&action)
     }
 
     /// Asked to cancel `action`. One that was never asked for is remembered as cancelled: its request may be on the way.
     pub fn cancel(&mut self, action: u64) -> OnCancel {
-        if self.running.contains(&action) {
+        if self.running.contains(&action) || self.aside.contains(&action) {
             return OnCancel::Kill;
         }
         if let Some(at) = self.waiting.iter().position(|(other, _)| *other == action) {
@@ -87,19 +102,52 @@ impl Ledger {
 
     /// A running action has ended. Returns what to tell, and the action to start next.
     pub fn end(&mut self, action: u64, outcome: ToolOutcome) -> (Rc<ToolOutcome>, Option<(u64, Admitted)>) {
-        self.running.retain(|other| *other != action);
         let outcome = self.remember(action, outcome);
+        if self.aside.remove(&action) {
+            return (outcome, None);
+        }
+        (outcome, self.leave(action))
+    }
+
+    /// A command in the background has ended and wants to change the workspace. False: it is told by [`entered`](Self::entered).
+    pub fn enter(&mut self, action: u64) -> bool {
+        let free = self.running.len() < RUNNING_MAX && self.entering.is_empty();
+        if free {
+            self.running.push(action);
+        } else {
+            self.entering.push_back(action);
+        }
+        free
+    }
+
+    /// The next of those that wait to enter, if it may.
+    pub fn entered(&mut self) -> Option<u64> {
+        if self.running.len() >= RUNNING_MAX {
+            return None;
+        }
+        let action = self.entering.pop_front()?;
+        self.running.push(action);
+        Some(action)
+    }
+
+    /// It works in the workspace no more, or does not want to any more. Returns the action to start next.
+    pub fn leave(&mut self, action: u64) -> Option<(u64, Admitted)> {
+        self.running.retain(|other| *other != action);
+        self.entering.retain(|other| *other != action);
+        if self.running.len() >= RUNNING_MAX || !self.entering.is_empty() {
+            return None;
+        }
         let next = self.waiting.pop_front();
         if let Some((action, call)) = &next {
             self.waiting_bytes -= call.texts_bytes();
             self.running.push(*action);
         }
-        (outcome, next)
+        next
     }
 
     /// Whether nothing runs or waits.
     pub fn idle(&self) -> bool {
-        self.running.is_empty() && self.waiting.is_empty()
+        self.running.is_empty() && self.waiting.is_empty() && self.aside.is_empty() && self.entering.is_empty()
     }
 
     fn remember(&mut self, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
@@ -116,6 +164,25 @@ impl Ledger {
             }
         }
         outcome
+    }
+}
+
+/// Whether the call does nothing in the workspace.
+fn is_aside(call: &Admitted) -> bool {
+    match call {
+        Admitted::Poll { .. } | Admitted::Input { .. } | Admitted::Stop { .. } => true,
+        Admitted::RunCommand { .. }
+        | Admitted::ReadFile { .. }
+        | Admitted::WriteFile { .. }
+        | Admitted::EditFile { .. }
+        | Admitted::SearchFiles { .. }
+        | Admitted::GetFile { .. }
+        | Admitted::ListFiles { .. }
+        | Admitted::Move { .. }
+        | Admitted::Delete { .. }
+        | Admitted::MakeDirectory { .. }
+        | Admitted::Undo { .. }
+        | Admitted::Start { .. } => false,
     }
 }
 
@@ -195,6 +262,40 @@ mod tests {
         assert_eq!(ledger.run(100, call()), OnRun::Ended(outcome));
         assert!(matches!(ledger.cancel(555), OnCancel::Ended(_)));
         assert!(matches!(ledger.run(555, call()), OnRun::Ended(_)));
+    }
+
+    #[test]
+    fn what_does_nothing_in_the_workspace_waits_for_nobody() {
+        let mut ledger = full();
+        let poll = || Admitted::Poll { action: 0, wait_ms: 1 };
+        assert_eq!(ledger.run(100, poll()), OnRun::Start(poll()));
+        assert_eq!(ledger.run(100, poll()), OnRun::Later);
+        assert_eq!(ledger.cancel(100), OnCancel::Kill);
+        ledger.run(101, call());
+        let (_, next) = ledger.end(100, empty(Ended::Running));
+        assert_eq!(next, None, "nobody waited for it");
+        for action in 200..200 + ASIDE_MAX as u64 {
+            assert_eq!(ledger.run(action, poll()), OnRun::Start(poll()));
+        }
+        assert!(matches!(ledger.run(999, poll()), OnRun::Ended(_)));
+        assert!(!ledger.idle());
+    }
+
+    #[test]
+    fn what_ends_in_the_background_has_the_workspace_for_itself_and_goes_first() {
+        let mut ledger = Ledger::default();
+        assert!(ledger.enter(1));
+        assert_eq!(ledger.run(7, call()), OnRun::Later);
+        assert!(!ledger.enter(2) && !ledger.enter(3));
+        assert_eq!((ledger.leave(1), ledger.entered(), ledger.entered()), (None, Some(2), None));
+        assert_eq!(ledger.run(8, call()), OnRun::Later);
+        assert_eq!(ledger.leave(3), None, "it was stopped while it waited");
+        assert_eq!(ledger.leave(2), Some((7, call())));
+        assert_eq!(ledger.entered(), None);
+        let (_, next) = ledger.end(7, empty(Ended::TimedOut));
+        assert_eq!(next, Some((8, call())));
+        ledger.end(8, empty(Ended::TimedOut));
+        assert!(ledger.idle());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub mod action;
 pub mod again;
 pub mod area;
+pub mod background;
 pub mod command;
 pub mod confine;
 pub mod directories;
@@ -34,3 +35,4 @@ pub mod step;
 mod sys;
 pub mod tail;
 pub mod taken_back;
+pub mod terminal;

@@ -14,6 +14,22 @@ pub const SANDBOXES_MAX: usize = 4;
 pub const WAITING_SANDBOXES: usize = 2;
 /// How long a maker has had nothing to do before it makes one of those.
 pub const REFILL_AFTER_MS: Duration = Duration::from_millis(2);
+/// Commands in the background at once. Always room for one sandbox more, for what is not in the background.
+pub const BACKGROUND_MAX: usize = 3;
+/// Commands in the background that are over and that one can still ask about.
+pub const BACKGROUND_REMEMBERED_MAX: usize = 16;
+/// Longest wall-clock limit of a command in the background, milliseconds.
+pub const BACKGROUND_TIMEOUT_MAX_MS: u32 = 86_400_000;
+/// How long the gate may take to decide on what a command in the background has changed: it may be restarting, milliseconds.
+pub const BACKGROUND_SETTLE_MS: u64 = 120_000;
+/// How long a command may take to take its input, milliseconds.
+pub const INPUT_MS: u64 = 10_000;
+/// How long a command that is stopped may take to be gone, milliseconds.
+pub const STOP_MS: u64 = 30_000;
+/// Changed paths that a conflict names; the others are counted.
+pub const CONFLICTS_NAMED_MAX: usize = 20;
+/// Questions about commands in the background that are answered at once.
+pub const ASIDE_MAX: usize = 16;
 /// Actions that wait for one of those to end.
 pub const WAITING_MAX: usize = 16;
 /// Bytes of commands and content in those.

@@ -25,7 +25,11 @@ pub fn stage(area: &mut Area, action: u64, call: &Admitted) -> ToolOutcome {
         | Admitted::WriteFile { .. }
         | Admitted::EditFile { .. }
         | Admitted::ListFiles { .. }
-        | Admitted::Undo { .. } => Err("this is not a matter of names".to_owned()),
+        | Admitted::Undo { .. }
+        | Admitted::Start { .. }
+        | Admitted::Poll { .. }
+        | Admitted::Input { .. }
+        | Admitted::Stop { .. } => Err("this is not a matter of names".to_owned()),
     };
     let result = changes.and_then(|changes| area.stage_changes(action, &changes).map_err(|error| error.to_string()));
     match result.and_then(|effects| staged(area, action, &effects)) {

@@ -20,19 +20,22 @@ pub enum Operation {
     Look = 2,
     /// A file tool that changes something.
     Change = 3,
+    /// As `Command`, over the copy of the workspace that has the action's number; what follows the call in the payload's pipe
+    /// is its standard input.
+    Background = 32,
 }
 
 impl Operation {
     /// Whether it may change the workspace.
     pub fn changes(self) -> bool {
         match self {
-            Operation::Command | Operation::Change => true,
+            Operation::Command | Operation::Change | Operation::Background => true,
             Operation::Look => false,
         }
     }
 
     fn from_u8(number: u8) -> Option<Operation> {
-        [Operation::Command, Operation::Look, Operation::Change]
+        [Operation::Command, Operation::Look, Operation::Change, Operation::Background]
             .into_iter()
             .find(|operation| *operation as u8 == number)
     }
@@ -53,6 +56,8 @@ pub enum Ask {
         cpu_s: u32,
         /// The image that is the command's root, by its digest; none: the host's system directories.
         image: Option<Digest>,
+        /// Lines and columns of a pseudo-terminal for a command in the background; zeros: none.
+        terminal: (u16, u16),
     },
     /// Kill that sandbox.
     Kill {
@@ -66,12 +71,14 @@ impl Ask {
     pub fn to_bytes(self) -> [u8; ASK_BYTES] {
         let mut bytes = [0; ASK_BYTES];
         match self {
-            Ask::Run { action, operation, payload_bytes, cpu_s, image } => {
+            Ask::Run { action, operation, payload_bytes, cpu_s, image, terminal } => {
                 bytes[0] = 1;
                 bytes[1] = operation as u8;
                 bytes[4..8].copy_from_slice(&payload_bytes.to_le_bytes());
                 bytes[8..16].copy_from_slice(&action.to_le_bytes());
                 bytes[16..20].copy_from_slice(&cpu_s.to_le_bytes());
+                bytes[20..22].copy_from_slice(&terminal.0.to_le_bytes());
+                bytes[22..24].copy_from_slice(&terminal.1.to_le_bytes());
                 bytes[24..].copy_from_slice(&image.unwrap_or_default());
             }
             Ask::Kill { action } => {
@@ -93,6 +100,10 @@ impl Ask {
                 payload_bytes: u32::from_le_bytes(bytes[4..8].try_into().ok()?),
                 cpu_s: u32::from_le_bytes(bytes[16..20].try_into().ok()?),
                 image: Some(bytes[24..].try_into().ok()?).filter(|digest| *digest != Digest::default()),
+                terminal: (
+                    u16::from_le_bytes(bytes[20..22].try_into().ok()?),
+                    u16::from_le_bytes(bytes[22..24].try_into().ok()?),
+                ),
             },
             2 => Ask::Kill { action },
             _ => return None,
@@ -177,8 +188,30 @@ mod tests {
     #[test]
     fn records_come_back_as_they_were() {
         for ask in [
-            Ask::Run { action: u64::MAX, operation: Operation::Change, payload_bytes: 7, cpu_s: 9, image: None },
-            Ask::Run { action: 1, operation: Operation::Command, payload_bytes: 7, cpu_s: 9, image: Some([7; 32]) },
+            Ask::Run {
+                action: u64::MAX,
+                operation: Operation::Change,
+                payload_bytes: 7,
+                cpu_s: 9,
+                image: None,
+                terminal: (0, 0),
+            },
+            Ask::Run {
+                action: 1,
+                operation: Operation::Command,
+                payload_bytes: 7,
+                cpu_s: 9,
+                image: Some([7; 32]),
+                terminal: (0, 0),
+            },
+            Ask::Run {
+                action: 4,
+                operation: Operation::Background,
+                payload_bytes: 7,
+                cpu_s: 9,
+                image: None,
+                terminal: (24, 300),
+            },
             Ask::Kill { action: 3 },
         ] {
             assert_eq!(Ask::from_bytes(&ask.to_bytes()), Some(ask));

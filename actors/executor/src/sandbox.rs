@@ -25,7 +25,7 @@ use crate::notify::reach::Reached;
 use crate::record::{Ask, End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
-use crate::{confine, files, filter, layer, line, narrow, notify, sys};
+use crate::{confine, files, filter, layer, line, narrow, notify, sys, terminal};
 
 /// The namespaces of a sandbox, all its own.
 pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
@@ -38,6 +38,10 @@ pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
 
 /// What a sandbox is to do, and what it does it with.
 pub struct Work<'a> {
+    /// Number of the action.
+    pub action: u64,
+    /// Lines and columns of its pseudo-terminal, if it is to have one.
+    pub terminal: (u16, u16),
     /// What for.
     pub operation: Operation,
     /// Bytes of the call in the payload's pipe.
@@ -89,10 +93,25 @@ fn live(line: &OwnedFd, filter: &BpfProgram) -> Result<Option<End>, Failure> {
     let (room, resolver) = prepare()?;
     let Some((ask, descriptors)) = line::receive(line) else { return Ok(None) };
     let malformed = Failure::new(Step::Payload, libc::EINVAL);
-    let Ask::Run { operation, payload_bytes, cpu_s, image, .. } = ask else { return Err(malformed) };
+    let Ask::Run { action, operation, payload_bytes, cpu_s, image, terminal } = ask else { return Err(malformed) };
     let Ok([payload, stdout, stderr, layer]) = <[OwnedFd; 4]>::try_from(descriptors) else { return Err(malformed) };
-    let writable = &room.names();
-    let work = Work { operation, payload_bytes, cpu_s, image, payload, stdout, stderr, layer, line, filter, writable };
+    // Directories beside the workspace go on changing while a command is in the background.
+    let writable = &if operation == Operation::Background { Vec::new() } else { room.names() };
+    let work = Work {
+        action,
+        terminal,
+        operation,
+        payload_bytes,
+        cpu_s,
+        image,
+        payload,
+        stdout,
+        stderr,
+        layer,
+        line,
+        filter,
+        writable,
+    };
     run(&work, &room, resolver).map(Some)
 }
 
@@ -126,9 +145,17 @@ fn clocks() -> Result<(), Failure> {
 /// From the request to the end of the command and of everything that it left behind.
 fn run(work: &Work<'_>, room: &Room, resolver: UdpSocket) -> Result<End, Failure> {
     let call = call(work)?;
-    match work.operation.changes() {
-        true => layer::cover(room)?,
-        false => layer::cover_beside(room)?,
+    match work.operation {
+        Operation::Command | Operation::Change => layer::cover(room)?,
+        Operation::Look => layer::cover_beside(room)?,
+        Operation::Background => {
+            layer::over_copy(room, work.action)?;
+            layer::cover_workspace(room)?;
+            layer::cover_beside(room)?;
+        }
+    }
+    if has_terminal(work) {
+        terminal::mount_own()?;
     }
     if let Admitted::RunCommand { paths, .. } = &call {
         narrow::narrow(paths)?;
@@ -174,6 +201,10 @@ fn hand_out(work: &Work<'_>, room: &Room, reached: &Reached) -> Result<(), Failu
     layer::hand_out(room, layer, stderr)
 }
 
+fn has_terminal(work: &Work<'_>) -> bool {
+    work.operation == Operation::Background && work.terminal != (0, 0)
+}
+
 fn mounts() -> Result<(), Failure> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, Some("hidepid=invisible")).at(Step::Proc)?;
@@ -211,7 +242,7 @@ fn child(work: &Work<'_>, root: &Root, call: Result<&Admitted, Failure>) -> ! {
 /// Leaves it the files that are its own.
 fn confined(work: &Work<'_>, root: &Root) -> Result<(), Failure> {
     match work.operation {
-        Operation::Command => root.landlock(work.writable),
+        Operation::Command | Operation::Background => root.landlock(work.writable, has_terminal(work)),
         Operation::Look | Operation::Change => confine::landlock_workspace(work.writable),
     }
 }
@@ -223,7 +254,11 @@ fn start(work: &Work<'_>, root: &Root, call: &Admitted, end: &mut RawFd) -> Resu
     *end = descriptors(work)?;
     match (work.operation, call) {
         (Operation::Command, Admitted::RunCommand { command, .. }) => Err(root.exec(command.as_bytes())),
-        (Operation::Command, _) => Err(Failure::new(Step::Payload, libc::EINVAL)),
+        (Operation::Background, Admitted::Start { command, .. }) if has_terminal(work) => {
+            terminal::run(command.as_bytes(), work.terminal, *end)
+        }
+        (Operation::Background, Admitted::Start { command, .. }) => Err(root.exec(command.as_bytes())),
+        (Operation::Command | Operation::Background, _) => Err(Failure::new(Step::Payload, libc::EINVAL)),
         (Operation::Look | Operation::Change, call) => Ok(files::run(call)),
     }
 }
@@ -240,7 +275,9 @@ fn call(work: &Work<'_>) -> Result<Admitted, Failure> {
 fn descriptors(work: &Work<'_>) -> Result<RawFd, Failure> {
     let input = match work.operation {
         Operation::Command => File::open("/dev/null").at(Step::Descriptors)?.into(),
-        Operation::Look | Operation::Change => work.payload.try_clone().at(Step::Descriptors)?,
+        Operation::Look | Operation::Change | Operation::Background => {
+            work.payload.try_clone().at(Step::Descriptors)?
+        }
     };
     const FIRST_FREE: RawFd = 16;
     let lifted: Result<Vec<RawFd>, nix::Error> = [&input, &work.stdout, &work.stderr, work.line]

@@ -18,6 +18,7 @@ use workspace::Area;
 
 use crate::again::rehearse;
 use crate::area;
+use crate::background::{self, Background, Call};
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
 use crate::limits::{OUTGOING_MAX, SETTLE_MS};
@@ -42,9 +43,10 @@ type Outgoing = mpsc::Sender<Frame<FromExecutor>>;
 
 /// All that actions and edge share.
 pub struct Desk {
-    hands: Rc<Hands>,
-    area: Rc<RefCell<Area>>,
-    ledger: RefCell<Ledger>,
+    pub(crate) hands: Rc<Hands>,
+    pub(crate) area: Rc<RefCell<Area>>,
+    pub(crate) ledger: RefCell<Ledger>,
+    pub(crate) background: Background,
     /// Rehearsed, shown, and waiting for the gate's word.
     staged: RefCell<BTreeMap<u64, ToolOutcome>>,
     cancels: RefCell<BTreeMap<u64, Rc<Notify>>>,
@@ -62,12 +64,36 @@ impl Desk {
             area,
             staged: RefCell::default(),
             ledger: RefCell::default(),
+            background: Background::default(),
             cancels: RefCell::default(),
             outgoing: RefCell::default(),
             control,
             draining: Cell::new(false),
             idle: Notify::new(),
         })
+    }
+
+    /// Says something to the gate. False: no gate is there.
+    pub(crate) async fn say(&self, said: FromExecutor) -> bool {
+        let outgoing = self.outgoing.borrow().clone();
+        match outgoing {
+            Some(outgoing) => outgoing.send(Frame::Body(said)).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// A command in the background works in the workspace no more.
+    pub(crate) fn leave(self: &Rc<Desk>, action: u64) {
+        let next = self.ledger.borrow_mut().leave(action);
+        go_on(self, next);
+    }
+
+    /// A piece of work is done.
+    pub(crate) fn worked(&self) {
+        if let Some(control) = &self.control {
+            control.idle();
+        }
+        self.idle.notify_one();
     }
 }
 
@@ -96,17 +122,19 @@ pub async fn serve(mut sealed: Sealed, (area, maker): (Area, OwnedFd)) -> Result
 }
 
 /// Returns once the supervisor has asked to drain and nothing runs; or to reload, since what there is to read again was
-/// read by the launcher: the next executor has it.
+/// read by the launcher: the next executor has it. What is in the background is not waited for
+/// when all is to end, but stopped.
 async fn drained(desk: &Desk) {
     let Some(mut control) = desk.control.clone() else {
         return std::future::pending().await;
     };
     let mut asked = false;
-    while !asked || !desk.ledger.borrow().idle() {
+    while !(asked && desk.ledger.borrow().idle() && desk.background.idle()) {
         tokio::select! {
             event = control.next() => match event {
                 ControlEvent::Drain { .. } => {
                     desk.draining.set(true);
+                    desk.background.end(None, "the executor was stopped");
                     asked = true;
                 }
                 ControlEvent::Reload => {
@@ -133,6 +161,9 @@ pub async fn edge(
     let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
     desk.outgoing.replace(Some(outgoing.clone()));
     let read = async {
+        for said in desk.background.announced() {
+            put(&outgoing, Frame::Body(said)).await;
+        }
         loop {
             match reader.recv_frame().await? {
                 Frame::Body(ToExecutor::Run { action, call }) => {
@@ -148,6 +179,10 @@ pub async fn edge(
                 }
                 Frame::Body(ToExecutor::Cancel { action }) => {
                     cancel(desk, &outgoing, action).await;
+                }
+                Frame::Body(ToExecutor::Forget { action }) => {
+                    desk.background.end(Some(action), "nobody had asked for it");
+                    settle(desk, action, false);
                 }
                 Frame::Probe { nonce } => {
                     if let Some(answer) = kit::probe::answer(nonce) {
@@ -247,7 +282,11 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
             }
         }
     };
-    let outcome = match rehearse(&desk.hands, &desk.area, action, call, &cancel, stream).await {
+    let done = match Call::of(call) {
+        Ok(call) => background::act(&desk, action, call, &cancel).await,
+        Err(call) => rehearse(&desk.hands, &desk.area, action, call, &cancel, stream).await,
+    };
+    let outcome = match done {
         Ok(outcome) => outcome,
         // The maker is gone: `serve` sees it too and ends the process; nothing is known of the action.
         Err(_) => return,
@@ -272,21 +311,29 @@ async fn tell(desk: &Desk, action: u64, outcome: &ToolOutcome) {
 /// It is over: the next may start.
 fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
     let (told, next) = desk.ledger.borrow_mut().end(action, outcome);
+    go_on(desk, next);
+    desk.worked();
+    told
+}
+
+/// The workspace may be free: who is next.
+fn go_on(desk: &Rc<Desk>, next: Option<(u64, Admitted)>) {
     if let Some((action, call)) = next {
         start(desk, action, call);
     }
-    if let Some(control) = &desk.control {
-        control.idle();
+    let entered = desk.ledger.borrow_mut().entered();
+    if let Some(action) = entered {
+        desk.background.entered(action);
     }
-    desk.idle.notify_one();
-    told
 }
 
 /// Does what the gate has decided about what is staged. Said again, it changes nothing and has the same answer.
 fn settle(desk: &Rc<Desk>, action: u64, commit: bool) -> Standing {
     let staged = desk.staged.borrow_mut().remove(&action);
-    let note = staged.as_ref().map(settled::note).unwrap_or_default();
+    let shown = staged.clone().or_else(|| desk.background.staged(action));
+    let note = shown.as_ref().map(settled::note).unwrap_or_default();
     let standing = area::settle(&mut desk.area.borrow_mut(), action, commit, &note);
+    desk.background.settled(action, &standing);
     if let Some(outcome) = staged {
         end(desk, action, ToolOutcome { standing: standing.clone(), ..outcome });
     }

@@ -17,10 +17,18 @@ pub fn note(outcome: &ToolOutcome) -> Vec<u8> {
     codec::encode(&bare, NOTE_BYTES).unwrap_or_default()
 }
 
+/// What came of an action that is real; `None`: nothing is.
+pub fn real(area: &Area, action: u64) -> Option<ToolOutcome> {
+    match area.state(action) {
+        State::Committed { .. } | State::Undone { .. } => Some(committed(area, action)),
+        State::Discarded | State::Staged | State::Unknown => None,
+    }
+}
+
 /// What came of an action that is settled; `None`: it is to be rehearsed, for the first time or again.
 pub fn settled(area: &Area, action: u64) -> Option<ToolOutcome> {
     match area.state(action) {
-        State::Committed { .. } | State::Undone { .. } => Some(committed(area, action)),
+        State::Committed { .. } | State::Undone { .. } => real(area, action),
         State::Discarded => {
             let reason = "it was decided against, and the executor died before it could say more".to_owned();
             Some(ToolOutcome { standing: Standing::Discarded { reason: reason.clone() }, ..failed(&reason) })

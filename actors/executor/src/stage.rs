@@ -16,7 +16,7 @@ use crate::directories::{self, Directory};
 use crate::limits::ROOT_BYTES;
 use crate::step::{At, Failure, Step};
 use crate::sys;
-use crate::{area, image};
+use crate::{area, image, layer};
 
 /// Where the pieces are.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Plan {
     pub workspace: PathBuf,
     /// The store of images, if there is one.
     pub images: PathBuf,
+    /// Where copies of it are made for commands in the background.
+    pub copies: PathBuf,
     /// Further directories of the principal's own.
     pub directories: Vec<Directory>,
 }
@@ -37,9 +39,10 @@ impl Plan {
     /// # Errors
     /// When the directories can't be listed.
     pub fn of_the_table() -> std::io::Result<Plan> {
-        let workspace = Path::new(area::PRINCIPAL).join("workspace");
+        let principal = Path::new(area::PRINCIPAL);
+        let (workspace, copies) = (principal.join("workspace"), principal.join(area::COPIES));
         let (at, images) = (PathBuf::from("/sandbox"), PathBuf::from(image::STORE));
-        Ok(Plan { at, images, workspace, directories: directories::given()? })
+        Ok(Plan { at, images, workspace, copies, directories: directories::given()? })
     }
 }
 
@@ -69,8 +72,9 @@ const ETC: [(&str, &str); 6] = [
 pub fn enter(plan: &Plan) -> Result<(), Failure> {
     namespaces()?;
     let root = plan.at.as_path();
-    let workspace = open(&plan.workspace, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-        .at(Step::Workspace)?;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let workspace = open(&plan.workspace, flags, Mode::empty()).at(Step::Workspace)?;
+    let copies = open(&plan.copies, flags, Mode::empty()).at(Step::Copy)?;
     let size = format!("size={ROOT_BYTES},mode=0755");
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("sandbox-root"), root, Some("tmpfs"), flags, Some(size.as_str())).at(Step::Root)?;
@@ -82,9 +86,10 @@ pub fn enter(plan: &Plan) -> Result<(), Failure> {
         device(root, name)?;
     }
     bind(Path::new("/proc"), &root.join("proc")).at(Step::Proc)?;
-    let source = format!("/proc/self/fd/{}", workspace.as_raw_fd());
-    bind(Path::new(&source), &root.join("workspace")).at(Step::Workspace)?;
-    drop(workspace);
+    for (held, inside, step) in [(workspace, "workspace", Step::Workspace), (copies, &layer::COPIES[1..], Step::Copy)] {
+        let source = format!("/proc/self/fd/{}", held.as_raw_fd());
+        bind(Path::new(&source), &root.join(inside)).at(step)?;
+    }
     plan.directories.iter().try_for_each(|one| directories::bind(one, root))?;
     if plan.images.is_dir() {
         let target = root.join(image::STORE.trim_start_matches('/'));
@@ -116,7 +121,7 @@ pub fn map_ids(uid_outside: u32, gid_outside: u32) -> std::io::Result<()> {
 fn directories(root: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o755);
-    for name in ["etc", "dev", "proc", "tmp", "workspace", "var", "run", "sys"] {
+    for name in ["etc", "dev", "dev/pts", "proc", "tmp", "workspace", "var", "run", "sys"] {
         builder.create(root.join(name))?;
     }
     for (name, text) in ETC {
@@ -125,6 +130,8 @@ fn directories(root: &Path) -> std::io::Result<()> {
     for (link, target) in [
         ("var/tmp", "/tmp"),
         ("dev/shm", "/tmp"),
+        // Leads nowhere but in a sandbox with a pseudo-terminal.
+        ("dev/ptmx", "pts/ptmx"),
         ("dev/fd", "/proc/self/fd"),
         ("dev/stdin", "/proc/self/fd/0"),
         ("dev/stdout", "/proc/self/fd/1"),

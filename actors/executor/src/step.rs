@@ -70,9 +70,13 @@ pub enum Step {
     Notify = 30,
     /// A sandbox's resolver of names.
     Resolver = 31,
+    /// The copy of the workspace for a command in the background.
+    Copy = 42,
+    /// Its pseudo-terminal.
+    Terminal = 43,
 }
 
-const ALL: [Step; 33] = [
+const ALL: [Step; 35] = [
     Step::MakerNamespaces,
     Step::MakerIdMaps,
     Step::Root,
@@ -106,6 +110,8 @@ const ALL: [Step; 33] = [
     Step::ImageShell,
     Step::Notify,
     Step::Resolver,
+    Step::Copy,
+    Step::Terminal,
 ];
 
 impl Step {
@@ -150,6 +156,8 @@ impl Step {
             Step::Resolver => "answer look-ups of names on the sandbox's loopback",
             Step::Clocks => "set the sandbox's clocks (a time namespace)",
             Step::Directory => "bind a directory that was added into the sandboxes' root",
+            Step::Copy => "bind the copy of the workspace for a command in the background",
+            Step::Terminal => "make a pseudo-terminal (a devpts in a user namespace)",
         }
     }
 
@@ -170,7 +178,8 @@ impl Step {
             Step::Image => "remove the image and import it again; `chela images list` shows what there is",
             Step::ImageShell => "commands need an image with a shell: add one to it, or use another",
             Step::Device => "check that the host's /dev has null, zero, full, random, urandom and tty",
-            Step::Workspace | Step::WorkingDirectory => {
+            Step::Terminal => "the kernel must mount devpts in user namespaces (CONFIG_UNIX98_PTYS)",
+            Step::Workspace | Step::Copy | Step::WorkingDirectory => {
                 "check that the principal's workspace is there and belongs to the executor's account; `./x setup` \
                  makes it"
             }

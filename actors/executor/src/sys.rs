@@ -148,6 +148,39 @@ pub fn loopback_up() -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
+/// Makes a new pseudo-terminal usable; its number.
+pub fn unlock_terminal(master: BorrowedFd<'_>) -> nix::Result<u32> {
+    let (unlocked, mut number): (libc::c_int, libc::c_uint) = (0, 0);
+    // SAFETY: TIOCSPTLCK reads an int, which lives here.
+    let result = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK as _, &raw const unlocked) };
+    Errno::result(result)?;
+    // SAFETY: TIOCGPTN writes an unsigned int, which lives here.
+    let result = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN as _, &raw mut number) };
+    Errno::result(result).map(|_| number)
+}
+
+/// Sets the size of a terminal.
+pub fn set_terminal_size(terminal: BorrowedFd<'_>, rows: u16, columns: u16) -> nix::Result<()> {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCSWINSZ reads a winsize, which lives here.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ as _, &raw const size) };
+    Errno::result(result).map(drop)
+}
+
+/// Makes it the terminal of the caller's new session.
+pub fn control_terminal(terminal: BorrowedFd<'_>) -> nix::Result<()> {
+    // SAFETY: TIOCSCTTY takes a number.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY as _, 0) };
+    Errno::result(result).map(drop)
+}
+
+/// A descriptor of a child, readable once it has ended.
+pub fn pidfd_open(child: Pid) -> nix::Result<OwnedFd> {
+    // SAFETY: plain numbers.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, child.as_raw(), 0u32) };
+    Errno::result(result).map(|fd| own(fd as RawFd))
+}
+
 /// Every signal to its default action, none blocked: what a program expects to start with.
 pub fn default_signals() {
     for signal in 1..=64 {

@@ -20,6 +20,8 @@ pub const TOOL_DECIDED: &str = "tool.decided";
 pub const TOOL_MOVED: &str = "tool.moved";
 /// Event: an admitted call has ended.
 pub const TOOL_ENDED: &str = "tool.ended";
+/// Event: an admitted call goes on in the background, behind its turn's back.
+pub const TOOL_GOES_ON: &str = "tool.goes_on";
 /// Event: entries that this log had are not there any more.
 pub const END_MISSING: &str = "log.end_missing";
 /// Event: the end of the log was damaged before this start.

@@ -12,6 +12,7 @@ use crate::principals::Principal;
 use crate::tools::{self, Tool};
 
 mod arguments;
+mod background;
 mod paths;
 mod refusal;
 

@@ -57,7 +57,12 @@ impl Executors {
             | Admitted::Delete { .. }
             | Admitted::MakeDirectory { .. }
             | Admitted::ListFiles { .. }
-            | Admitted::Undo { .. } => COMMAND_TIMEOUT_MS,
+            | Admitted::Undo { .. }
+            // It has begun by then, or a poll has waited as long as it may.
+            | Admitted::Start { .. }
+            | Admitted::Poll { .. }
+            | Admitted::Input { .. }
+            | Admitted::Stop { .. } => COMMAND_TIMEOUT_MS,
         };
         let open = Open {
             slot: peer.who.slot,
@@ -104,6 +109,9 @@ impl Executors {
             },
             FromExecutor::UndoPreviewed { .. } => return Err("an answer to no question about an action".to_owned()),
             FromExecutor::Settled { action, standing } => (action, ToolSaid::Ended(self.settled(action, standing)?)),
+            FromExecutor::Background { .. } | FromExecutor::Ended { .. } => {
+                return Err("a command in the background is no turn's".to_owned());
+            }
         };
         let turn = {
             let mut all = self.open.borrow_mut();

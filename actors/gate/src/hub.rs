@@ -20,9 +20,10 @@ use tokio::sync::Notify;
 use tokio::time::Duration;
 
 use crate::audit::{Audit, TOOL_ENDED};
+use crate::background::{self, Backgrounds};
 use crate::brains::{Brain, Brains};
 use crate::config::Config;
-use crate::effects;
+use crate::effects::{self, Settlement};
 use crate::executors::Executors;
 use crate::house::House;
 use crate::limits::AUDIT_TEXT_BYTES;
@@ -51,6 +52,8 @@ pub struct Gate {
     pub executors: Executors,
     /// Questions about undos.
     pub previews: Previews,
+    /// Commands in the background.
+    pub backgrounds: Backgrounds,
     /// Brains.
     pub brains: Brains,
     /// Connectors.
@@ -77,6 +80,7 @@ impl Gate {
             models: Rc::new(Models::new(control.clone())),
             executors: Executors::new(control.clone()),
             previews: Previews::default(),
+            backgrounds: Backgrounds::default(),
             brains: Brains::default(),
             connectors: Places::new(Role::Connector, control.clone()),
             turns: Turns::default(),
@@ -123,6 +127,14 @@ impl Gate {
     /// Decides on what a rehearsal has shown. The decision is on the disk before the executor hears of it.
     fn decide_effects(&self, action: u64, effects: &Effects) -> Result<(), String> {
         let settlement = effects::decide(effects);
+        self.note_effects(action, effects, &settlement);
+        self.sync_audit()?;
+        self.executors.settle(action, settlement);
+        Ok(())
+    }
+
+    /// Writes down what was decided on effects.
+    pub fn note_effects(&self, action: u64, effects: &Effects, settlement: &Settlement) {
         self.note(
             "effects.decided",
             &json!({
@@ -133,9 +145,6 @@ impl Gate {
                 "bytes_written": effects.bytes_written,
             }),
         );
-        self.sync_audit()?;
-        self.executors.settle(action, settlement);
-        Ok(())
     }
 
     /// A turn is over: progress.
@@ -156,7 +165,8 @@ impl Gate {
         for peer in self.models.tick(idle, active) {
             self.end_late(&peer, late);
         }
-        for peer in self.executors.tick(idle, |slot| active(slot) || self.previews.is_busy(slot)) {
+        let used = |slot: u32| active(slot) || self.previews.is_busy(slot) || self.backgrounds.is_busy(slot);
+        for peer in self.executors.tick(idle, used) {
             self.end_late(&peer, late);
         }
     }
@@ -209,11 +219,27 @@ impl Edge<ExecutorWire> for Gate {
         replaced(self.executors.places.arrive(peer.clone()));
     }
     async fn hear(&self, peer: &Rc<Peer<ToExecutor>>, said: FromExecutor) -> Result<(), String> {
+        match said {
+            FromExecutor::Background { action } => {
+                background::runs(self, peer, action);
+                return Ok(());
+            }
+            FromExecutor::Ended { action, outcome } => return background::ended(self, peer, action, outcome),
+            FromExecutor::Settled { action, ref standing } if background::settled(self, peer, action, standing) => {
+                return Ok(());
+            }
+            FromExecutor::Output { .. }
+            | FromExecutor::Finished { .. }
+            | FromExecutor::Settled { .. }
+            | FromExecutor::UndoPreviewed { .. } => {}
+        }
         let action = match &said {
             FromExecutor::UndoPreviewed { request, preview } => {
                 return self.previews.hear(peer.who.slot, *request, preview.clone());
             }
-            FromExecutor::Output { action, .. }
+            FromExecutor::Background { action }
+            | FromExecutor::Ended { action, .. }
+            | FromExecutor::Output { action, .. }
             | FromExecutor::Finished { action, .. }
             | FromExecutor::Settled { action, .. } => *action,
         };
@@ -231,6 +257,7 @@ impl Edge<ExecutorWire> for Gate {
     }
     async fn leave(&self, peer: &Rc<Peer<ToExecutor>>) {
         self.previews.leave(peer.who.slot);
+        background::lost(self, peer);
         self.executors.leave(peer).await;
     }
 }

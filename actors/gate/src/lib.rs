@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod audit;
+pub mod background;
 pub mod brains;
 pub mod client;
 pub mod config;

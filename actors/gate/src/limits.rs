@@ -58,6 +58,20 @@ pub const WORDS_OF_SMALL_TALK: usize = 3;
 pub const COMMAND_TIMEOUT_MS: u32 = 120_000;
 /// Largest wall-clock limit that a command may ask for, milliseconds.
 pub const COMMAND_TIMEOUT_MS_MAX: u32 = 600_000;
+/// Wall-clock limit of a command in the background that names none, milliseconds.
+pub const BACKGROUND_TIMEOUT_MS: u32 = 3_600_000;
+/// Largest wall-clock limit that a command in the background may ask for, milliseconds.
+pub const BACKGROUND_TIMEOUT_MS_MAX: u32 = 86_400_000;
+/// How long a call may wait for news of a command in the background, milliseconds.
+pub const POLL_WAIT_MS_MAX: u32 = 60_000;
+/// Text that one call may write to a command's input, bytes.
+pub const INPUT_BYTES_MAX: usize = 64 << 10;
+/// Lines of a pseudo-terminal that names none.
+pub const TERMINAL_ROWS: u16 = 24;
+/// Characters of its lines.
+pub const TERMINAL_COLUMNS: u16 = 80;
+/// Most lines of a pseudo-terminal, and most characters of a line.
+pub const TERMINAL_CELLS_MAX: u16 = 1_000;
 /// What a tool may take beyond its wall-clock limit before its executor counts as broken, milliseconds.
 pub const TOOL_GRACE_MS: u64 = 60_000;
 /// Questions to executors about undos at once.

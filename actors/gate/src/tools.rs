@@ -38,10 +38,18 @@ pub enum Tool {
     MakeDirectory,
     /// Takes back what an action changed. For people: a model is not told of it.
     Undo,
+    /// Starts a command in the background.
+    Start,
+    /// What a command in the background has written, and how it ended.
+    Poll,
+    /// Writes to its standard input.
+    Input,
+    /// Ends it; nothing that it changed is kept.
+    Stop,
 }
 
 /// Every tool.
-const ALL: [Tool; 11] = [
+const ALL: [Tool; 15] = [
     Tool::RunCommand,
     Tool::ReadFile,
     Tool::WriteFile,
@@ -53,6 +61,10 @@ const ALL: [Tool; 11] = [
     Tool::MakeDirectory,
     Tool::GetFile,
     Tool::Undo,
+    Tool::Start,
+    Tool::Poll,
+    Tool::Input,
+    Tool::Stop,
 ];
 
 impl Tool {
@@ -79,6 +91,10 @@ impl Tool {
             Tool::Delete => table::DELETE,
             Tool::MakeDirectory => table::MAKE_DIRECTORY,
             Tool::Undo => table::UNDO,
+            Tool::Start => table::START,
+            Tool::Poll => table::POLL,
+            Tool::Input => table::INPUT,
+            Tool::Stop => table::STOP,
         }
     }
 }

@@ -77,7 +77,7 @@ pub fn impossible(action: u64, record: &ActionRecord) -> Option<String> {
             let by = record.undone_by.unwrap_or_default();
             Some(format!("action {action} was taken back already, by action {by}; `chela undo {by}` brings it back"))
         }
-        Fate::Committed | Fate::Unknown => None,
+        Fate::Committed | Fate::Unknown | Fate::Background => None,
     }
 }
 
@@ -148,6 +148,7 @@ mod tests {
         let well = Ended::Exited { code: 0 };
         assert!(impossible(7, &with(Standing::Committed, well)).is_none());
         assert!(impossible(7, &with(Standing::Nothing, Ended::Unknown)).is_none(), "the store knows");
+        assert!(impossible(7, &with(Standing::Nothing, Ended::Running)).is_none(), "the store knows");
         assert!(impossible(7, &with(Standing::Nothing, well)).is_some_and(|why| why.contains("changed nothing")));
         let discarded = with(Standing::Discarded { reason: String::new() }, well);
         assert!(impossible(7, &discarded).is_some_and(|why| why.contains("ever real")));

@@ -76,7 +76,10 @@ impl Weigh for ToExecutor {
         BARE_BYTES
             + match self {
                 ToExecutor::Run { call, .. } => call.texts_bytes(),
-                ToExecutor::Settle { .. } | ToExecutor::PreviewUndo { .. } | ToExecutor::Cancel { .. } => 0,
+                ToExecutor::Settle { .. }
+                | ToExecutor::PreviewUndo { .. }
+                | ToExecutor::Cancel { .. }
+                | ToExecutor::Forget { .. } => 0,
             }
     }
 }

@@ -16,7 +16,7 @@ use schema::edge::local::{FromClient, ToClient};
 use schema::edge::memory::{Answer, FromMemory, MemoryWire, Step, TurnEnd};
 use schema::edge::model::{FromModel, ModelWire, ToModel};
 use schema::limits::OUTPUT_KEPT_BYTES;
-use schema::tool::Verdict;
+use schema::tool::{Ended, Verdict};
 use tokio::task::LocalSet;
 
 fn run(test: impl Future<Output = ()>) {
@@ -190,6 +190,29 @@ fn an_executor_that_breaks_the_rules_is_ended_and_its_successor_gets_the_action_
         assert_eq!(end, TurnEnd::Answered);
         let ends = |step: &&Step| matches!(step, Step::ToolFinished { outcome, .. } if outcome.stdout == b"again");
         assert_eq!(world.steps(turn).iter().filter(ends).count(), 1);
+    });
+}
+
+#[test]
+fn a_command_in_the_background_whose_executor_dies_as_it_begins_is_not_begun_again() {
+    run(async {
+        let world = World::new();
+        world.memory(HOUSE);
+        world.memory(OWNER);
+        let (client, mut hears) = world.person();
+        for (name, arguments) in [("start", r#"{"command":"make"}"#), ("input", r#"{"id":1,"text":"y"}"#)] {
+            let FromClient::Tool { principal, key, untrusted, .. } = tool(None, "") else { panic!("no call") };
+            let call = schema::tool::ToolCall { name: name.to_owned(), arguments: arguments.to_owned() };
+            let mut link = World::link::<ExecutorWire>(world.edge(Role::Executor, OWNER)).await;
+            world.say(&client, FromClient::Tool { principal, call, key, untrusted }).unwrap();
+            let ToExecutor::Run { .. } = link.recv().await.unwrap() else { panic!("no run") };
+            drop(link);
+            world.executor();
+            let ToClient::ToolReport { outcome: Some(outcome), .. } = last(&mut hears).await else {
+                panic!("no report")
+            };
+            assert_eq!((outcome.ended, world.runs.get()), (Ended::Unknown, 0), "{name}");
+        }
     });
 }
 

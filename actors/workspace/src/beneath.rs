@@ -127,34 +127,54 @@ pub fn open_owned(dir: impl AsFd, name: &[u8], stat: &Stat) -> Result<OwnedFd, E
 
 /// Removes a node and all below it; nothing there is no error. For what is in the store only.
 pub fn remove_tree(dir: impl AsFd, name: &[u8]) -> Result<(), Failed> {
-    match rustix::fs::unlinkat(&dir, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => return Ok(()),
-        Err(Errno::ISDIR) => {}
-        Err(errno) => return Err(errno).at("remove", name),
-    }
-    // A frame for each level, kept here and not on the stack; its names are taken from the end.
-    let mut open = vec![enter(&dir, name)?];
-    while let Some(Entered { dir: fd, left, name: own }) = open.last_mut() {
-        let Some(next) = left.pop() else {
-            let own = std::mem::take(own);
-            open.pop();
-            let result = match open.last() {
-                Some(parent) => rustix::fs::unlinkat(&parent.dir, &own[..], AtFlags::REMOVEDIR),
-                None => rustix::fs::unlinkat(&dir, &own[..], AtFlags::REMOVEDIR),
-            };
-            result.at("remove", &own)?;
-            continue;
-        };
-        match rustix::fs::unlinkat(&*fd, &next[..], AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(Errno::ISDIR) => {
-                let entered = enter(&*fd, &next)?;
-                open.push(entered);
-            }
-            Err(errno) => return Err(errno).at("remove", &next),
-        }
+    if let Some(mut removal) = Removal::begin(dir, name)? {
+        while !removal.step(usize::MAX)? {}
     }
     Ok(())
+}
+
+/// A directory that is being removed with all in it, piece by piece.
+pub struct Removal {
+    /// What it is in.
+    dir: OwnedFd,
+    /// A frame for each level, kept here and not on the stack; its names are taken from the end.
+    open: Vec<Entered>,
+}
+
+impl Removal {
+    /// Begins; `None`: there is nothing left to remove.
+    pub fn begin(dir: impl AsFd, name: &[u8]) -> Result<Option<Removal>, Failed> {
+        match rustix::fs::unlinkat(&dir, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::ISDIR) => {}
+            Err(errno) => return Err(errno).at("remove", name),
+        }
+        let open = vec![enter(&dir, name)?];
+        Ok(Some(Removal { dir: rustix::io::fcntl_dupfd_cloexec(dir, 0).at("open", name)?, open }))
+    }
+
+    /// Removes at most so many nodes. True: all are gone.
+    pub fn step(&mut self, nodes: usize) -> Result<bool, Failed> {
+        for _ in 0..nodes {
+            let Some(Entered { dir: fd, left, name: own }) = self.open.last_mut() else { return Ok(true) };
+            let Some(next) = left.pop() else {
+                let own = std::mem::take(own);
+                self.open.pop();
+                let parent = self.open.last().map_or(&self.dir, |parent| &parent.dir);
+                rustix::fs::unlinkat(parent, &own[..], AtFlags::REMOVEDIR).at("remove", &own)?;
+                continue;
+            };
+            match rustix::fs::unlinkat(&*fd, &next[..], AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(Errno::ISDIR) => {
+                    let entered = enter(&*fd, &next)?;
+                    self.open.push(entered);
+                }
+                Err(errno) => return Err(errno).at("remove", &next),
+            }
+        }
+        Ok(self.open.is_empty())
+    }
 }
 
 /// A directory that is being removed.

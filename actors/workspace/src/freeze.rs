@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, FileType, Mode, Stat};
 use rustix::io::Errno;
 
 use crate::area::Area;
-use crate::beneath;
+use crate::beneath::{self, Removal};
 use crate::content;
 use crate::error::{At, Failed, FreezeError};
 use crate::limits::Frozen;
@@ -89,12 +89,26 @@ impl Area {
         })
     }
 
-    /// Removes the copy; nothing there is no error.
+    /// Begins to remove the copy; `None`: there is none.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn thaw(&self, action: u64) -> Result<(), Failed> {
-        beneath::remove_tree(&self.store.frozen, action.to_string().as_bytes())
+    pub fn thaw(&self, action: u64) -> Result<Option<Thawing>, Failed> {
+        let removal = Removal::begin(&self.store.frozen, action.to_string().as_bytes())?;
+        Ok(removal.map(Thawing))
+    }
+}
+
+/// A copy that is being removed, step by step.
+pub struct Thawing(Removal);
+
+impl Thawing {
+    /// Removes a bounded piece more. True: it is gone.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn step(&mut self) -> Result<bool, Failed> {
+        self.0.step(STEP_NODES)
     }
 }
 

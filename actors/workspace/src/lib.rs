@@ -47,7 +47,7 @@ pub use effects::{ChangeKind, Effect, Effects, NodeKind, Side};
 pub use error::{
     AreaError, CommitError, Conflict, ConflictKind, ExportError, Failed, FreezeError, StageError, UndoError, shown,
 };
-pub use freeze::Freezing;
+pub use freeze::{Freezing, Thawing};
 pub use layer::export::{Exported, export, export_beside};
 pub use limits::{Frozen, Limits};
 pub use point::Point;

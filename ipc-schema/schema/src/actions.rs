@@ -91,6 +91,8 @@ pub enum Fate {
     Undone,
     /// Nobody knows.
     Unknown,
+    /// It went on in the background: what it came to is in the audit log, and its executor's store has what is real of it.
+    Background,
 }
 
 impl Fate {
@@ -101,6 +103,8 @@ impl Fate {
             (Standing::Committed, _) if undone => Fate::Undone,
             (Standing::Committed, _) => Fate::Committed,
             (Standing::Discarded { .. }, _) => Fate::Discarded,
+            (Standing::Nothing, Ended::Running) if undone => Fate::Undone,
+            (Standing::Nothing, Ended::Running) => Fate::Background,
             (Standing::Nothing | Standing::Staged, Ended::Unknown) => Fate::Unknown,
             (Standing::Nothing, _) => Fate::NoChange,
             (Standing::Staged, _) => Fate::Unknown,
@@ -124,6 +128,7 @@ impl Fate {
             Fate::Discarded => "discarded",
             Fate::Undone => "undone",
             Fate::Unknown => "unknown",
+            Fate::Background => "in the background",
         }
     }
 }
@@ -170,6 +175,8 @@ mod tests {
         assert_eq!(of(Standing::Nothing, Ended::Unknown), Fate::Unknown);
         assert_eq!(of(Standing::Nothing, Ended::TimedOut), Fate::NoChange);
         assert_eq!(Fate::of(None, true), Fate::Open);
+        assert_eq!(of(Standing::Nothing, Ended::Running), Fate::Background);
+        assert_eq!(Fate::of(Some(&ToolOutcome::of(Ended::Running)), true), Fate::Undone);
         let real = ToolOutcome { standing: Standing::Committed, ..ToolOutcome::of(Ended::Exited { code: 0 }) };
         assert_eq!(Fate::of(Some(&real), true), Fate::Undone);
     }

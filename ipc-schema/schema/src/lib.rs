@@ -10,6 +10,7 @@ pub mod image;
 pub mod label;
 pub mod limits;
 pub mod render;
+mod repeat;
 pub mod talk;
 pub mod tool;
 pub mod undo;

@@ -58,6 +58,7 @@ fn status(ended: Ended) -> String {
         Ended::Cancelled => "cancelled".to_owned(),
         Ended::Failed => "could not be carried out".to_owned(),
         Ended::Unknown => "interrupted: what it did is unknown; it was not repeated".to_owned(),
+        Ended::Running => "running".to_owned(),
     }
 }
 

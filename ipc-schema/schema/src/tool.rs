@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::effects::{Effects, Standing};
 
+pub use crate::repeat::Repeat;
+
 /// What a model is told of a tool. Every byte is sent with every turn, so each earns its place.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ToolSpec {
@@ -133,6 +135,46 @@ pub enum Admitted {
         /// All below it too.
         recursive: bool,
     },
+    /// A shell command line in a sandbox of its own, over a copy of the workspace as it is now, that goes on in the
+    /// background. What it changes is this action's, and is decided on when it ends.
+    Start {
+        /// The command line.
+        command: String,
+        /// Wall-clock limit, milliseconds.
+        timeout_ms: u32,
+        /// On a pseudo-terminal of this size.
+        terminal: Option<TerminalSize>,
+    },
+    /// What a command in the background has written since the last `Poll`, and how it ended if it has.
+    Poll {
+        /// Number of the action that started it.
+        action: u64,
+        /// How long to wait for something new, milliseconds.
+        wait_ms: u32,
+    },
+    /// Standard input for a command in the background.
+    Input {
+        /// Number of the action that started it.
+        action: u64,
+        /// What.
+        text: String,
+        /// Nothing more will come.
+        end: bool,
+    },
+    /// Ends a command in the background: nothing that it changed is kept.
+    Stop {
+        /// Number of the action that started it.
+        action: u64,
+    },
+}
+
+/// Size of a pseudo-terminal; neither is 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters of a line.
+    pub columns: u16,
 }
 
 /// How a file is edited.
@@ -184,7 +226,9 @@ impl Admitted {
             Admitted::EditFile { path, edit: Edit::Diff(diff) } => path.len() + diff.len(),
             Admitted::Move { from, to, .. } => from.len() + to.len(),
             Admitted::Delete { path, .. } | Admitted::MakeDirectory { path } => path.len(),
-            Admitted::Undo { .. } => 0,
+            Admitted::Start { command, .. } => command.len(),
+            Admitted::Input { text, .. } => text.len(),
+            Admitted::Undo { .. } | Admitted::Poll { .. } | Admitted::Stop { .. } => 0,
         }
     }
 
@@ -197,39 +241,15 @@ impl Admitted {
             | Admitted::Move { .. }
             | Admitted::Delete { .. }
             | Admitted::MakeDirectory { .. }
+            | Admitted::Start { .. }
+            | Admitted::Input { .. }
             | Admitted::Undo { .. } => true,
             Admitted::ReadFile { .. }
             | Admitted::GetFile { .. }
             | Admitted::SearchFiles { .. }
-            | Admitted::ListFiles { .. } => false,
-        }
-    }
-}
-
-/// Whether a call may be carried out again when nobody knows how far it came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Repeat {
-    /// It was only rehearsed: nothing of it is real before it is settled, and that is known.
-    Freely,
-    /// Something may have left the machine: a person decides.
-    Never,
-}
-
-impl Admitted {
-    /// Whether this call may be carried out again.
-    pub fn repeat(&self) -> Repeat {
-        match self {
-            Admitted::RunCommand { .. }
-            | Admitted::ReadFile { .. }
-            | Admitted::GetFile { .. }
-            | Admitted::SearchFiles { .. }
-            | Admitted::WriteFile { .. }
-            | Admitted::EditFile { .. }
-            | Admitted::Move { .. }
-            | Admitted::Delete { .. }
-            | Admitted::MakeDirectory { .. }
-            | Admitted::Undo { .. }
-            | Admitted::ListFiles { .. } => Repeat::Freely,
+            | Admitted::ListFiles { .. }
+            | Admitted::Poll { .. }
+            | Admitted::Stop { .. } => false,
         }
     }
 }
@@ -256,6 +276,8 @@ pub enum Ended {
     Failed,
     /// The executor died while it ran, more than once or where it may not be repeated: what it did is unknown.
     Unknown,
+    /// It goes on in the background.
+    Running,
 }
 
 /// What came of an admitted call.

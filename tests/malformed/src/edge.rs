@@ -109,7 +109,11 @@ async fn behave(fd: OwnedFd, direction: Direction) -> io::Result<()> {
                 let errors = String::from_utf8_lossy(&outcome.stderr).replace('\n', "|");
                 tracing::warn!("twin ran a command: {:?} {told} {errors}", outcome.ended);
             }
-            FromExecutor::Output { .. } | FromExecutor::Settled { .. } | FromExecutor::UndoPreviewed { .. } => {}
+            FromExecutor::Output { .. }
+            | FromExecutor::Settled { .. }
+            | FromExecutor::UndoPreviewed { .. }
+            | FromExecutor::Background { .. }
+            | FromExecutor::Ended { .. } => {}
         }
     }
 }

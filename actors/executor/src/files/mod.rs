@@ -122,6 +122,10 @@ fn carry_out(call: &Admitted) -> Result<(), FileError> {
         | Admitted::Move { .. }
         | Admitted::Delete { .. }
         | Admitted::MakeDirectory { .. }
-        | Admitted::Undo { .. } => Err(failed("carry out as a file tool", "the call")(Errno::EINVAL)),
+        | Admitted::Undo { .. }
+        | Admitted::Start { .. }
+        | Admitted::Poll { .. }
+        | Admitted::Input { .. }
+        | Admitted::Stop { .. } => Err(failed("carry out as a file tool", "the call")(Errno::EINVAL)),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+pub mod background;
 pub mod basics;
 pub mod bench;
 pub mod beside;
@@ -41,7 +42,7 @@ macro_rules! cases {
 }
 
 pub fn all() -> Vec<Case> {
-    [confined(), at_work()].concat()
+    [confined(), waiting(), in_the_background(), at_work()].concat()
 }
 
 fn at_work() -> Vec<Case> {
@@ -70,6 +71,33 @@ fn at_work() -> Vec<Case> {
         real_work::editors_save,
         real_work::files_of_several_names_are_edited,
         real_work::npm_installs_over_an_older_tree,
+    ]
+}
+
+fn waiting() -> Vec<Case> {
+    cases![
+        warm::nothing_is_used_twice,
+        warm::those_that_wait_share_no_namespace,
+        warm::one_that_waits_has_only_its_own_descriptors,
+        warm::one_that_dies_waiting_is_replaced,
+        warm::one_whose_init_is_killed_says_so_and_changes_nothing,
+        warm::a_hundred_at_once_are_answered_or_told_that_it_is_too_many,
+        warm::the_hosts_uptime_is_not_seen,
+        warm::a_killed_maker_takes_everything_along,
+    ]
+}
+
+fn in_the_background() -> Vec<Case> {
+    cases![
+        background::it_runs_while_others_commit_and_is_committed_when_it_ends,
+        background::what_was_changed_meanwhile_is_a_conflict_and_stays,
+        background::input_is_read_and_its_end_told,
+        background::a_stop_kills_all_of_it_and_keeps_nothing,
+        background::the_time_limit_and_the_number_of_commands_hold,
+        background::a_new_gate_is_told_of_it_and_decides,
+        background::a_successor_knows_what_was_committed_and_begins_nothing_again,
+        background::a_pseudo_terminal_is_there_when_asked_for,
+        background::a_server_on_its_loopback_serves_its_own_clients,
     ]
 }
 
@@ -127,14 +155,6 @@ fn confined() -> Vec<Case> {
         requests::cancelling_over_the_edge,
         requests::what_breaks_the_rules_ends_the_edge,
         requests::output_streams_before_the_end_and_a_flood_does_not_delay_it,
-        warm::nothing_is_used_twice,
-        warm::those_that_wait_share_no_namespace,
-        warm::one_that_waits_has_only_its_own_descriptors,
-        warm::one_that_dies_waiting_is_replaced,
-        warm::one_whose_init_is_killed_says_so_and_changes_nothing,
-        warm::a_hundred_at_once_are_answered_or_told_that_it_is_too_many,
-        warm::the_hosts_uptime_is_not_seen,
-        warm::a_killed_maker_takes_everything_along,
         failures::without_user_namespaces_each_action_says_what_to_do,
         failures::without_a_workspace_each_action_names_it,
     ]

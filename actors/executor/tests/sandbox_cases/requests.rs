@@ -58,7 +58,10 @@ async fn finished(gate: &mut Gate) -> Result<(u64, ToolOutcome), String> {
                 let outcome = staged.take().ok_or("settled, but nothing was staged")?;
                 return Ok((action, ToolOutcome { standing, ..outcome }));
             }
-            FromExecutor::Output { .. } | FromExecutor::UndoPreviewed { .. } => {}
+            FromExecutor::Output { .. }
+            | FromExecutor::UndoPreviewed { .. }
+            | FromExecutor::Background { .. }
+            | FromExecutor::Ended { .. } => {}
         }
     }
 }

@@ -42,7 +42,7 @@ async fn waiting() -> Result<Vec<u32>, String> {
         let all = children(maker);
         // Each has closed what is not its own.
         let open = |pid: &u32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
-        if all.len() == WAITING_SANDBOXES && all.iter().all(|pid| open(pid) == 7) {
+        if all.len() == WAITING_SANDBOXES && all.iter().all(|pid| open(pid) == 8) {
             return Ok(all);
         }
     }
@@ -81,11 +81,13 @@ pub async fn one_that_waits_has_only_its_own_descriptors(world: &World) -> Verdi
     let all = waiting().await?;
     let mut lines = BTreeSet::new();
     for pid in &all {
-        // Standard input, output and error of the maker; its own line; the two directories of its own empty layer; its resolver.
-        for number in 0..7 {
+        // Standard input, output and error of the maker; its own line; the copies of the workspace, which a command in the
+        // background works over; the two directories of its own empty layer; its resolver.
+        for number in 0..8 {
             let to = fs::read_link(format!("/proc/{pid}/fd/{number}")).map_err(text)?.display().to_string();
-            ensure(!matches!(number, 3 | 6) || to.starts_with("socket:"), || format!("{number} is {to}"))?;
-            ensure(!matches!(number, 4 | 5) || to.ends_with("upper") || to.ends_with("work"), || {
+            ensure(!matches!(number, 3 | 7) || to.starts_with("socket:"), || format!("{number} is {to}"))?;
+            ensure(number != 4 || to == "/tmp", || format!("{number} is {to}"))?;
+            ensure(!matches!(number, 5 | 6) || to.ends_with("upper") || to.ends_with("work"), || {
                 format!("{number} is {to}")
             })?;
             lines.extend((number == 3).then_some(to));

@@ -46,14 +46,15 @@ impl World {
             become_ordinary(&workspace)?;
         }
         // The variable is set by the case that wants it missing.
+        area::make(&home).map_err(|error| error.to_string())?;
         let plan = Plan {
             at: PathBuf::from("/mnt"),
             images: PathBuf::new(),
             workspace: std::env::var_os("CHELA_TEST_WORKSPACE").map_or(workspace.clone(), PathBuf::from),
+            copies: home.join(area::COPIES),
             directories: Vec::new(),
         };
         let line = maker::start(&plan).map_err(|error| error.to_string())?;
-        area::make(&home).map_err(|error| error.to_string())?;
         let area = area::open(&home, &[]).map_err(|error| error.to_string())?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(text)?;
         let hands = {

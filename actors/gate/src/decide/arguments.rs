@@ -8,8 +8,8 @@ use schema::tool::{Admitted, Edit, Search, ToolCall};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::paths;
 use super::refusal::{Refusal, bad_value, too_large};
+use super::{background, paths};
 use crate::limits::{
     COMMAND_BYTES_MAX, COMMAND_PATHS_MAX, COMMAND_TIMEOUT_MS, COMMAND_TIMEOUT_MS_MAX, CONTENT_BYTES_MAX,
     PATTERN_BYTES_MAX, SEARCH_CONTEXT_LINES_MAX,
@@ -154,10 +154,14 @@ pub fn admit(tool: Tool, call: &ToolCall) -> Result<Admitted, Refusal> {
             let Undone { action } = parse(tool, call)?;
             Admitted::Undo { action }
         }
+        Tool::Start => background::start(call)?,
+        Tool::Poll => background::poll(call)?,
+        Tool::Input => background::input(call)?,
+        Tool::Stop => background::stop(call)?,
     })
 }
 
-fn parse<T: DeserializeOwned>(tool: Tool, call: &ToolCall) -> Result<T, Refusal> {
+pub(super) fn parse<T: DeserializeOwned>(tool: Tool, call: &ToolCall) -> Result<T, Refusal> {
     if call.arguments.len() > ARGUMENTS_BYTES {
         return Err(too_large("the arguments", ARGUMENTS_BYTES));
     }
@@ -169,20 +173,12 @@ fn parse<T: DeserializeOwned>(tool: Tool, call: &ToolCall) -> Result<T, Refusal>
 }
 
 fn run_command(asked: RunCommand) -> Result<Admitted, Refusal> {
-    if asked.command.trim().is_empty() {
-        return Err(bad_value("the command is empty", "Say which command."));
-    }
-    if asked.command.len() > COMMAND_BYTES_MAX {
-        return Err(too_large("the command", COMMAND_BYTES_MAX));
-    }
-    if asked.command.contains('\0') {
-        return Err(bad_value("the command has a NUL byte in it", "Leave it out."));
-    }
+    let command = checked_command(asked.command)?;
     let timeout_ms = asked.timeout_ms.unwrap_or(COMMAND_TIMEOUT_MS);
     if timeout_ms == 0 || timeout_ms > COMMAND_TIMEOUT_MS_MAX {
         return Err(bad_value(
             &format!("a time limit of {timeout_ms} ms is not possible"),
-            &format!("1 to {COMMAND_TIMEOUT_MS_MAX} is."),
+            &format!("1 to {COMMAND_TIMEOUT_MS_MAX} is; what takes longer goes to the background with start."),
         ));
     }
     let paths = asked.paths.map_or(Ok(Vec::new()), |paths| seen(&paths))?;
@@ -190,7 +186,7 @@ fn run_command(asked: RunCommand) -> Result<Admitted, Refusal> {
         let reason = format!("{image:.64?} can't be an image's name");
         return Err(bad_value(&reason, &format!("{NAME_RULE}; chela images list shows what there is.")));
     }
-    Ok(Admitted::RunCommand { command: asked.command, timeout_ms, paths, image: asked.image })
+    Ok(Admitted::RunCommand { command, timeout_ms, paths, image: asked.image })
 }
 
 /// What a command is to see; the workspace itself is all of it.
@@ -224,6 +220,20 @@ fn search_files(asked: SearchAt) -> Result<Admitted, Refusal> {
     let (literal, ignore_case, context) = (asked.literal, asked.ignore_case, asked.context);
     let what = Search { pattern: asked.pattern, literal, ignore_case, glob: asked.glob, context };
     Ok(Admitted::SearchFiles { path, what })
+}
+
+/// A command line that can be one.
+pub(super) fn checked_command(command: String) -> Result<String, Refusal> {
+    if command.trim().is_empty() {
+        return Err(bad_value("the command is empty", "Say which command."));
+    }
+    if command.len() > COMMAND_BYTES_MAX {
+        return Err(too_large("the command", COMMAND_BYTES_MAX));
+    }
+    if command.contains('\0') {
+        return Err(bad_value("the command has a NUL byte in it", "Leave it out."));
+    }
+    Ok(command)
 }
 
 fn write_file(asked: WriteAt) -> Result<Admitted, Refusal> {

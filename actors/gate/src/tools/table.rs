@@ -138,3 +138,43 @@ pub const GET_FILE: About = About {
     parameters: &[],
     example: r#"{"path": "photo.jpg"} and, if wanted, "offset": 1000: the first byte."#,
 };
+
+/// Starts a command in the background.
+pub const START: About = About {
+    name: "start",
+    told: Told::AtWork,
+    risk: Risk::Medium,
+    description: "Start a long command in the background.",
+    parameters: &["command"],
+    example: r#"{"command": "make"} and, if wanted, "timeout_ms": 3600000, "pty": true, "rows": 24, "columns": 80."#,
+};
+
+/// What a command in the background has written, and how it ended.
+pub const POLL: About = About {
+    name: "poll",
+    told: Told::AtWork,
+    risk: Risk::Low,
+    description: "New output of a started command, and its end.",
+    parameters: &["id:integer", "wait_ms?:integer"],
+    example: r#"{"id": 7} and, if wanted, "wait_ms": 1000."#,
+};
+
+/// Writes to the standard input of a command in the background.
+pub const INPUT: About = About {
+    name: "input",
+    told: Told::AtWork,
+    risk: Risk::Medium,
+    description: "Write to its input.",
+    parameters: &["id:integer", "text", "end?:boolean"],
+    example: r#"{"id": 7, "text": "yes\n"} and, if wanted, "end": true."#,
+};
+
+/// Ends a command in the background.
+pub const STOP: About = About {
+    name: "stop",
+    told: Told::AtWork,
+    risk: Risk::Low,
+    description: "Kill it; its changes are dropped.",
+    parameters: &["id:integer"],
+    example: r#"{"id": 7}."#,
+};

@@ -155,7 +155,11 @@ impl Driver {
                     if !outcome.effects.hosts.list.is_empty() {
                         body["hosts"] = json!(outcome.effects.hosts.list);
                     }
-                    self.gate.note(crate::audit::TOOL_ENDED, &body);
+                    let event = match self.gate.backgrounds.has(action) {
+                        true => crate::audit::TOOL_GOES_ON,
+                        false => crate::audit::TOOL_ENDED,
+                    };
+                    self.gate.note(event, &body);
                     self.action = None;
                     Some(Event::ToolEnded(outcome))
                 }

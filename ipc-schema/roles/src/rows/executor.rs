@@ -18,6 +18,9 @@ const MAKER: &[SyscallGrant] = &[
     only("sendmsg", &[is(0, fd::MAKER as u64)], "descriptors go to its own maker and nowhere else"),
 ];
 
+/// From the kernel's fs.h.
+const FICLONE: u64 = 0x4004_9409;
+
 const STAGED: &str = "stages what was changed, beneath directories that it holds";
 const APPLIED: &str = "applies it, beneath the workspace's own directory";
 const DURABLE: &str = "what is said to be done is on the disk";
@@ -30,6 +33,7 @@ const TRANSACTIONS: &[SyscallGrant] = &[
     any("ftruncate", STAGED),
     any("fallocate", STAGED),
     any("copy_file_range", STAGED),
+    only("ioctl", &[is(1, FICLONE)], "clones contents for the copy that a command in the background works over"),
     any("mkdirat", APPLIED),
     any("symlinkat", APPLIED),
     any("linkat", APPLIED),

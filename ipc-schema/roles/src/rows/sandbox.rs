@@ -15,7 +15,11 @@ macro_rules! each {
 /// What the maker has besides [`COMMANDS`]. Without a capability in any namespace but a sandbox's own, these reach
 /// nothing else.
 pub const MAKING: &[SyscallGrant] = &[
-    any("mount", "the sandbox's /proc and /tmp, and the layer over its workspace"),
+    any(
+        "mount",
+        "the sandbox's /proc and /tmp, the layer over its workspace, and where a pseudo-terminal was asked for a devpts of its \
+         own, in which no other sandbox's terminals are",
+    ),
     any("pivot_root", "makes an image the root of a sandbox that was asked for with one"),
     any("umount2", "lets go of the root that the image has taken the place of"),
     any("sethostname", "the sandbox's host name"),

@@ -48,6 +48,11 @@ pub enum ToExecutor {
         /// Number of the action.
         action: u64,
     },
+    /// Nobody knows of this command in the background: it is to be stopped, and nothing of it kept. Not answered.
+    Forget {
+        /// Number of the action that started it.
+        action: u64,
+    },
 }
 
 /// What an executor says.
@@ -82,5 +87,18 @@ pub enum FromExecutor {
         request: u64,
         /// What it would do.
         preview: UndoPreview,
+    },
+    /// A command runs in the background: said before its `Finished`, and first on each new edge.
+    Background {
+        /// Number of the action that started it.
+        action: u64,
+    },
+    /// A command in the background has ended. What it changes is staged and waits for `Settle`, or nothing is; said
+    /// again on a new edge until it is settled.
+    Ended {
+        /// Number of the action that started it.
+        action: u64,
+        /// What came of it, without its output.
+        outcome: ToolOutcome,
     },
 }

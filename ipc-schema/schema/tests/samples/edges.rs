@@ -24,8 +24,8 @@ variants!(to_connector, TO_CONNECTOR, ToConnector: DescribeLink);
 variants!(from_connector, FROM_CONNECTOR, FromConnector: LinkDescribed);
 variants!(to_role, TO_ROLE, ToRole: Ping, Drain, Reload, TreeDescribed, Unavailable);
 variants!(from_role, FROM_ROLE, FromRole: Ready, Pong, Busy, Idle, Want, Unwant, DescribeTree, Misbehaved);
-variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, PreviewUndo, Cancel);
-variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Finished, Settled, UndoPreviewed);
+variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, PreviewUndo, Cancel, Forget);
+variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Finished, Settled, UndoPreviewed, Background, Ended);
 variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Cancel, Status, Probe, ReadLog, ListActions, PreviewUndo, ShowAction);
 variants!(
     to_client, TO_CLIENT, ToClient:
@@ -158,6 +158,7 @@ fn executor_down() -> Vec<ToExecutor> {
         ToExecutor::Settle { action: 5, commit: true },
         ToExecutor::PreviewUndo { request: 1, action: 5 },
         ToExecutor::Cancel { action: 5 },
+        ToExecutor::Forget { action: 5 },
     ]
 }
 
@@ -167,6 +168,8 @@ fn executor_up() -> Vec<FromExecutor> {
         FromExecutor::Finished { action: 5, outcome: outcome() },
         FromExecutor::Settled { action: 5, standing: Standing::Committed },
         FromExecutor::UndoPreviewed { request: 1, preview: previews().remove(0) },
+        FromExecutor::Background { action: 5 },
+        FromExecutor::Ended { action: 5, outcome: outcome() },
     ]
 }
 

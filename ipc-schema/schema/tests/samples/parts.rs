@@ -9,8 +9,8 @@ use schema::effects::{Change, Effect, Effects, Hosts, Kind, Side, Standing};
 use schema::label::{Confidentiality, Integrity, Label};
 use schema::talk::{CallMode, Completion, CompletionEnd, Message, Speaker, Usage};
 use schema::tool::{
-    Admitted, Decision, Edit, Ended, Parameter, ParameterKind, Risk, Search, Settled, ToolCall, ToolOutcome, ToolSpec,
-    Verdict,
+    Admitted, Decision, Edit, Ended, Parameter, ParameterKind, Risk, Search, Settled, TerminalSize, ToolCall,
+    ToolOutcome, ToolSpec, Verdict,
 };
 use schema::undo::{ConflictWhy, UndoConflict, UndoPreview};
 
@@ -25,13 +25,13 @@ variants!(speaker, SPEAKER, Speaker: System, User, Assistant, Tool);
 variants!(call_mode, CALL_MODE, CallMode: Never, May, Must);
 variants!(completion_end, COMPLETION_END, CompletionEnd: Done, Length, Cancelled);
 variants!(parameter_kind, PARAMETER_KIND, ParameterKind: String, Integer, Boolean);
-variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, GetFile, SearchFiles, WriteFile, EditFile, Move, Delete, MakeDirectory, Undo, ListFiles);
+variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, GetFile, SearchFiles, WriteFile, EditFile, Move, Delete, MakeDirectory, Undo, ListFiles, Start, Poll, Input, Stop);
 variants!(edit, EDIT, Edit: Replace, Diff);
-variants!(ended, ENDED, Ended: Exited, Signalled, TimedOut, Cancelled, Failed, Unknown);
+variants!(ended, ENDED, Ended: Exited, Signalled, TimedOut, Cancelled, Failed, Unknown, Running);
 variants!(verdict, VERDICT, Verdict: Allowed, Asked, Refused);
 variants!(risk, RISK, Risk: Low, Medium, High);
 variants!(undo_preview, UNDO_PREVIEW, UndoPreview: Would, Conflicts, Cannot);
-variants!(fate, FATE, Fate: Open, NoChange, Committed, Discarded, Undone, Unknown);
+variants!(fate, FATE, Fate: Open, NoChange, Committed, Discarded, Undone, Unknown, Background);
 variants!(link_state, LINK_STATE, LinkState: Unconfigured);
 variants!(phase, PHASE, Phase: Starting, Ready, BackingOff, GivenUp, Stopping, Stopped);
 variants!(step, STEP, Step: Completed, ToolDecided, ToolFinished, Crashed);
@@ -230,7 +230,16 @@ fn admitted_calls() -> Vec<Line> {
             Admitted::Delete { path: "a".into(), recursive: true },
             Admitted::MakeDirectory { path: "a".into() },
             Admitted::Undo { action: 9 },
-            Admitted::ListFiles { path: ".".into(), recursive: true }
+            Admitted::ListFiles { path: ".".into(), recursive: true },
+            Admitted::Start { command: "make".into(), timeout_ms: 3_600_000, terminal: None },
+            Admitted::Start {
+                command: "top".into(),
+                timeout_ms: 1,
+                terminal: Some(TerminalSize { rows: 24, columns: 300 }),
+            },
+            Admitted::Poll { action: 9, wait_ms: 500 },
+            Admitted::Input { action: 9, text: "y".into(), end: true },
+            Admitted::Stop { action: 9 }
         ]
     );
     add!(
@@ -281,12 +290,17 @@ pub fn lines() -> Vec<Line> {
             Ended::TimedOut,
             Ended::Cancelled,
             Ended::Failed,
-            Ended::Unknown
+            Ended::Unknown,
+            Ended::Running
         ]
     );
     add!("Verdict", verdict, [Verdict::Allowed, Verdict::Asked, Verdict::Refused]);
     add!("Risk", risk, [Risk::Low, Risk::Medium, Risk::High]);
-    add!("Fate", fate, [Fate::Open, Fate::NoChange, Fate::Committed, Fate::Discarded, Fate::Undone, Fate::Unknown]);
+    add!(
+        "Fate",
+        fate,
+        [Fate::Open, Fate::NoChange, Fate::Committed, Fate::Discarded, Fate::Undone, Fate::Unknown, Fate::Background]
+    );
     add!("UndoPreview", undo_preview, previews());
     add!("LinkState", link_state, [LinkState::Unconfigured]);
     add!(

@@ -1,0 +1,115 @@
+//! Commands in the background: which executor has them, and what is decided when one ends.
+//!
+//! Such a command is not open at any turn. Its action stays unfinished in the audit log until it has ended, so a gate that
+//! has been restarted knows it again when its executor says that it runs.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use schema::edge::executor::ToExecutor;
+use schema::effects::{Effects, Standing};
+use schema::tool::ToolOutcome;
+use serde_json::json;
+
+use crate::audit::TOOL_ENDED;
+use crate::effects;
+use crate::hub::Gate;
+use crate::peer::Peer;
+
+/// Commands in the background of every executor.
+#[derive(Default)]
+pub struct Backgrounds(RefCell<BTreeMap<u64, One>>);
+
+struct One {
+    slot: u32,
+    instance: u64,
+    /// What it came to, while what it changes is being settled.
+    ended: Option<ToolOutcome>,
+}
+
+impl Backgrounds {
+    /// Whether the action is one of them.
+    pub fn has(&self, action: u64) -> bool {
+        self.0.borrow().contains_key(&action)
+    }
+
+    /// Whether the executor of `slot` has any.
+    pub fn is_busy(&self, slot: u32) -> bool {
+        self.0.borrow().values().any(|one| one.slot == slot)
+    }
+}
+
+/// An executor says that it runs one. One that nobody started is to be forgotten.
+pub fn runs(gate: &Gate, peer: &Rc<Peer<ToExecutor>>, action: u64) {
+    if gate.audit.borrow().instance_of(action) != Some(peer.who.number) {
+        tracing::error!("executor {}: nobody started action {action}, which it runs", peer.who.slot);
+        // One that takes nothing is ended.
+        let _ = peer.outbox.push(ToExecutor::Forget { action });
+        return;
+    }
+    let one = One { slot: peer.who.slot, instance: peer.who.number, ended: None };
+    gate.backgrounds.0.borrow_mut().insert(action, one);
+}
+
+/// One has ended: what it changes is decided on, and the decision is on the disk before the executor hears of it.
+pub fn ended(gate: &Gate, peer: &Rc<Peer<ToExecutor>>, action: u64, outcome: ToolOutcome) -> Result<(), String> {
+    let mine = |one: &&mut One| one.instance == peer.who.number;
+    let staged = outcome.standing == Standing::Staged;
+    match gate.backgrounds.0.borrow_mut().get_mut(&action).filter(mine) {
+        Some(one) if staged => one.ended = Some(outcome.clone()),
+        Some(_) => {}
+        None => return Err("the end of a command that does not run in the background".to_owned()),
+    }
+    if !staged {
+        over(gate, action, &outcome);
+        return Ok(());
+    }
+    let commit = decide(gate, action, &outcome.effects)?;
+    // One that takes nothing is ended.
+    let _ = peer.outbox.push(ToExecutor::Settle { action, commit });
+    Ok(())
+}
+
+fn decide(gate: &Gate, action: u64, shown: &Effects) -> Result<bool, String> {
+    let settlement = effects::decide(shown);
+    gate.note_effects(action, shown, &settlement);
+    gate.sync_audit()?;
+    Ok(settlement.commit)
+}
+
+/// What one changes is settled. False: it is none of these.
+pub fn settled(gate: &Gate, peer: &Rc<Peer<ToExecutor>>, action: u64, standing: &Standing) -> bool {
+    let outcome = match gate.backgrounds.0.borrow_mut().get_mut(&action) {
+        Some(one) if one.instance == peer.who.number => one.ended.take(),
+        Some(_) | None => return false,
+    };
+    if let Some(outcome) = outcome {
+        over(gate, action, &ToolOutcome { standing: standing.clone(), ..outcome });
+    }
+    true
+}
+
+fn over(gate: &Gate, action: u64, outcome: &ToolOutcome) {
+    gate.backgrounds.0.borrow_mut().remove(&action);
+    let committed = outcome.standing == Standing::Committed;
+    let mut body = json!({ "action": action, "ended": outcome.ended, "ms": outcome.ms, "committed": committed });
+    if !outcome.effects.hosts.list.is_empty() {
+        body["hosts"] = json!(outcome.effects.hosts.list);
+    }
+    gate.note(TOOL_ENDED, &body);
+}
+
+/// An executor is gone, and with it what it ran: nothing of it was kept, but for what was being settled, of which only the
+/// store knows whether it is real.
+pub fn lost(gate: &Gate, peer: &Rc<Peer<ToExecutor>>) {
+    let lost = |_: &u64, one: &mut One| one.instance == peer.who.number;
+    let lost: Vec<(u64, One)> = gate.backgrounds.0.borrow_mut().extract_if(.., lost).collect();
+    for (action, one) in lost {
+        let body = match one.ended {
+            Some(_) => json!({ "action": action, "ended": "unknown" }),
+            None => json!({ "action": action, "ended": "stopped", "committed": false }),
+        };
+        gate.note(TOOL_ENDED, &body);
+    }
+}

@@ -1,0 +1,208 @@
+//! Commands in the background through every real process: they run while other actions commit, and what they changed
+//! becomes real when they end, or never.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use harness::{Chelad, Home, procs, sockets, wait_for};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use roles::Role;
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Scene {
+    chelad: Chelad,
+    home: Home,
+}
+
+impl Scene {
+    fn start(name: &str) -> Scene {
+        let home = Home::new(name).unwrap();
+        home.script_model().unwrap();
+        let chelad = Chelad::start(&home).unwrap();
+        Scene { chelad, home }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.root().join("var/principals/1/workspace").join(name)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.path(name)).ok()
+    }
+
+    fn tool(&self, name: &str, arguments: Value) -> Value {
+        self.home.chela_json(&["tool", name, &arguments.to_string()]).unwrap()
+    }
+
+    fn begin(&self, arguments: Value) -> u64 {
+        let report = self.tool("start", arguments);
+        assert_eq!(report["note"], "runs in the background", "{report:#}");
+        report["action"].as_u64().unwrap()
+    }
+
+    #[track_caller]
+    fn done(&self, command: &str) {
+        let report = self.tool("run_command", json!({ "command": command }));
+        assert_eq!((&report["committed"], &report["exit_code"]), (&json!(true), &json!(0)), "{report:#}");
+    }
+
+    fn poll(&self, id: u64) -> Value {
+        self.tool("poll", json!({ "id": id, "wait_ms": 20_000 }))
+    }
+
+    /// Polls until it is over: all that it wrote, and the last report.
+    fn end(&self, id: u64) -> (String, Value) {
+        let mut text = String::new();
+        wait_for("the end of a command in the background", PATIENCE, || {
+            let report = self.poll(id);
+            text.push_str(report["stdout"].as_str().unwrap());
+            (report["note"] != "runs in the background").then_some(report)
+        })
+        .map(|report| (text, report))
+        .unwrap()
+    }
+
+    fn copies(&self) -> usize {
+        fs::read_dir(self.home.root().join("var/principals/1/store/frozen")).unwrap().count()
+    }
+
+    fn stop(self) {
+        assert_eq!(sockets::listening(self.chelad.pid()), Vec::<String>::new());
+        let verified = self.home.chela(&["log", "verify"]).unwrap();
+        assert!(verified.status.success());
+        assert!(self.chelad.stop().unwrap().success());
+    }
+}
+
+#[test]
+fn a_build_runs_while_another_action_commits_and_is_committed_shown_and_undone() {
+    let scene = Scene::start("background");
+    scene.done("printf '#include <stdio.h>\\nint main(){puts(\"built\");}\\n' > m.c; echo old > notes");
+    let build = "read go; cc -o m m.c && ./m && cat notes";
+    let id = scene.begin(json!({ "command": build }));
+    scene.done("echo new > notes");
+    scene.tool("input", json!({ "id": id, "text": "go\n" }));
+    let (text, report) = scene.end(id);
+    assert_eq!(text, "built\nold\n", "{report:#}");
+    assert_eq!((&report["committed"], &report["exit_code"]), (&json!(true), &json!(0)), "{report:#}");
+    assert_eq!(report["effects"]["created"][0]["path"], "m", "{report:#}");
+    assert_eq!(scene.text("notes").unwrap(), "new\n");
+    wait_for("the copy to go", PATIENCE, || (scene.copies() == 0).then_some(())).unwrap();
+    let undone = scene.home.chela_json(&["undo", &id.to_string()]).unwrap();
+    assert_eq!(undone["committed"], true, "{undone:#}");
+    assert!(!scene.path("m").exists() && scene.path("m.c").exists());
+    let log = scene.home.chela(&["log", "tail"]).unwrap();
+    let log = String::from_utf8_lossy(&log.stdout).into_owned();
+    assert!(log.contains(&format!("\"action\":{id},\"committed\":true")), "{log}");
+    scene.stop();
+}
+
+#[test]
+fn what_overlaps_is_a_conflict_and_nothing_is_overwritten() {
+    let scene = Scene::start("background-conflict");
+    scene.done("echo one > both");
+    let id = scene.begin(json!({ "command": "read go; echo mine > both; echo mine > alone" }));
+    scene.done("echo theirs > both");
+    scene.tool("input", json!({ "id": id, "text": "go\n", "end": true }));
+    let (_, report) = scene.end(id);
+    assert_eq!(report["committed"], false, "{report:#}");
+    assert!(report["note"].as_str().unwrap().contains("both was changed"), "{report:#}");
+    assert_eq!((scene.text("both").unwrap().as_str(), scene.text("alone")), ("theirs\n", None));
+    scene.stop();
+}
+
+#[test]
+fn a_server_serves_its_own_sandbox_and_a_stop_ends_all_of_it() {
+    let scene = Scene::start("background-server");
+    let server = "$s=IO::Socket::INET->new(LocalAddr=>q(127.0.0.1:8080),Listen=>5); while($c=$s->accept){print $c qq(page\\n);close $c}";
+    let client = "$c=IO::Socket::INET->new(PeerAddr=>q(127.0.0.1:8080)) or exit 1; print <$c>";
+    let perl = "perl -MIO::Socket::INET -e";
+    let command = format!(
+        "echo half > half; {perl} '{server}' & (setsid sleep 12321 &); until {perl} '{client}'; do sleep 0.1; done; sleep 12321"
+    );
+    let id = scene.begin(json!({ "command": command }));
+    let mut text = String::new();
+    wait_for("the page", PATIENCE, || {
+        text.push_str(scene.poll(id)["stdout"].as_str().unwrap());
+        text.contains("page").then_some(())
+    })
+    .unwrap();
+    let report = scene.tool("stop", json!({ "id": id }));
+    assert_eq!(report["committed"], false, "{report:#}");
+    assert!(report["note"].as_str().unwrap().contains("it was stopped"), "{report:#}");
+    assert!(!procs::runs(scene.chelad.pid(), "sleep 12321"));
+    assert_eq!(scene.text("half"), None);
+    scene.stop();
+}
+
+#[test]
+fn a_pseudo_terminal_has_its_size_and_takes_input() {
+    let scene = Scene::start("background-terminal");
+    let command = "tty; stty size; read line; echo got $line; cat > typed";
+    let id = scene.begin(json!({ "command": command, "pty": true, "rows": 31, "columns": 97 }));
+    scene.tool("input", json!({ "id": id, "text": "hello\n" }));
+    let mut text = String::new();
+    wait_for("its answer", PATIENCE, || {
+        text.push_str(scene.poll(id)["stdout"].as_str().unwrap());
+        text.contains("got hello").then_some(())
+    })
+    .unwrap();
+    assert!(text.contains("/dev/pts/0\r\n") && text.contains("31 97\r\n"), "{text:?}");
+    scene.tool("input", json!({ "id": id, "text": "typed\n", "end": true }));
+    let (_, report) = scene.end(id);
+    assert_eq!(report["exit_code"], 0, "{report:#}");
+    assert_eq!(scene.text("typed").unwrap(), "typed\n");
+    scene.stop();
+}
+
+#[test]
+fn a_killed_executor_takes_it_along_and_a_killed_gate_does_not() {
+    let scene = Scene::start("background-killed");
+    scene.done("echo there > there");
+    let id = scene.begin(json!({ "command": "echo half > half; read go; echo kept > kept" }));
+    let gate = procs::find(scene.chelad.pid(), Role::Gate, 0).unwrap();
+    kill(Pid::from_raw(gate as i32), Signal::SIGKILL).unwrap();
+    scene.tool("input", json!({ "id": id, "text": "go\n", "end": true }));
+    let (_, report) = scene.end(id);
+    assert_eq!(report["committed"], true, "{report:#}");
+    assert_eq!(scene.text("kept").unwrap(), "kept\n");
+    let id = scene.begin(json!({ "command": "echo lost > lost; sleep 23432" }));
+    wait_for("the command", PATIENCE, || procs::runs(scene.chelad.pid(), "sleep 23432").then_some(())).unwrap();
+    let executor = procs::find(scene.chelad.pid(), Role::Executor, 1).unwrap();
+    kill(Pid::from_raw(executor as i32), Signal::SIGKILL).unwrap();
+    let report = scene.poll(id);
+    let said = report["stderr"].as_str().unwrap();
+    assert!(said.contains("nothing of it was kept"), "{report:#}");
+    assert!(!procs::runs(scene.chelad.pid(), "sleep 23432"));
+    assert_eq!((scene.text("lost"), scene.copies()), (None, 0));
+    let id = scene.begin(json!({ "command": "echo again > again" }));
+    assert_eq!(scene.end(id).1["committed"], true);
+    scene.stop();
+}
+
+#[test]
+fn output_of_a_foreground_command_streams_and_an_interrupt_kills_all_of_it() {
+    let scene = Scene::start("foreground");
+    let report = scene.tool("run_command", json!({ "command": "wc -c; echo out; echo err >&2" }));
+    assert_eq!((&report["stdout"], &report["stderr"]), (&json!("0\nout\n"), &json!("err\n")), "{report:#}");
+    let arguments = json!({ "command": "echo half > half; echo first; (setsid sleep 34543 &); sleep 34543; true" });
+    let mut command = scene.home.chela_command(&["tool", "run_command", &arguments.to_string()]).unwrap();
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let mut output = std::io::BufReader::new(running.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut output, &mut line).unwrap();
+    assert_eq!(line, "first\n", "before the command has ended");
+    kill(Pid::from_raw(running.id() as i32), Signal::SIGINT).unwrap();
+    assert!(!running.wait().unwrap().success());
+    let gone = || (!procs::runs(scene.chelad.pid(), "sleep 34543")).then_some(());
+    wait_for("every process of it to be gone", PATIENCE, gone).unwrap();
+    assert_eq!(scene.text("half"), None);
+    scene.stop();
+}
