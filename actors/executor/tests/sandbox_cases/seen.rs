@@ -74,7 +74,7 @@ pub async fn a_command_reaches_nothing_that_it_does_not_name(world: &World) -> V
     }
     // Ways that no ordinary command has: to what is covered, and to the process that covered it.
     let ways = "cat /proc/1/root/workspace/see/secret/key; cat /proc/*/cwd/see/secret/key; ls /proc/1/fd; \
-                umount /workspace; mount -t overlay; mount --bind / /tmp; grep -c hidden /layer/upper/see/secret/key; \
+                umount /workspace; mount -t overlay >&2; mount --bind / /tmp; grep -c hidden /layer/upper/see/secret/key; \
                 for n in 3 4 5 6 7 8 9; do cat /proc/self/fd/$n/see/secret/key /dev/fd/$n/../secret/key; done; \
                 perl -e 'chroot q(/workspace/see/in)'; find / -name key -not -path '/proc/*' -not -path '/usr/*' 2>/dev/null; \
                 touch see/new new; mkdir see/dir; ln -s x see/l; \
