@@ -44,7 +44,7 @@ fn changes(seed: u64) -> Vec<Change> {
     let path = |path: &str| path.as_bytes().to_vec();
     let text = |at: &str| Change::Write { path: path(at), bytes: format!("{at} {seed}\n").into_bytes(), mode: None };
     let mut all = vec![text("f5"), text("f6"), Change::Delete { path: path("f7") }, text("new-file")];
-    if seed % 3 > 0 {
+    if !seed.is_multiple_of(3) {
         all.extend((10..40).map(|number| text(&format!("f{number}"))));
         all.push(Change::Write { path: path("large"), bytes: vec![b'x'; 100_000], mode: Some(0o600) });
         all.push(Change::Delete { path: path("d") });
