@@ -9,6 +9,7 @@ use schema::limits::ACTIONS_LISTED;
 use schema::tool::ToolOutcome;
 use serde_json::{Value, json};
 
+use crate::background;
 use crate::client::Service;
 use crate::effects::{self, Shown};
 use crate::error::{CliError, finish};
@@ -110,6 +111,9 @@ fn line(one: &ActionBrief) -> String {
 fn became(one: &ActionBrief) -> String {
     let Counts { created, changed, deleted, more } = one.counts;
     let mut text = one.fate.words().to_owned();
+    if let Some(of) = background::tells_of(&one.tool, &one.arguments) {
+        text = format!("tells of {of}: {text}");
+    }
     if created + changed + deleted + more > 0 {
         text.push_str(&format!(" (~{changed} -{deleted} +{created}"));
         text.push_str(&if more > 0 { format!(" and {more} more)") } else { ")".to_owned() });

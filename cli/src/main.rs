@@ -6,6 +6,7 @@ mod actions;
 mod arguments;
 mod ask;
 mod audit;
+mod background;
 mod chat;
 mod client;
 mod date;

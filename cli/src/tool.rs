@@ -11,6 +11,7 @@ use schema::tool::{Decision, Ended, Risk, ToolCall, ToolOutcome, Verdict};
 use serde::Serialize;
 
 use crate::arguments::{Given, from_json, from_pairs, given};
+use crate::background;
 use crate::client::{Service, unique_id};
 use crate::effects::{self, Shown};
 use crate::error::{CliError, WAITS, finish};
@@ -86,10 +87,12 @@ fn tool(root: &Path, json: bool, args: &ToolArgs) -> Result<ExitCode, CliError> 
     let service = Service::of(root)?;
     let mut screen = Screen::stdout();
     let answered = call(&service, &request, &mut screen, json)?;
+    let FromClient::Tool { call: asked, .. } = &request else { return Ok(status(&answered)) };
+    let of = background::tells_of(&asked.name, &asked.arguments);
     if json {
-        screen::json(&report(&answered));
+        screen::json(&report(&answered, of));
     } else {
-        show(&answered, &mut screen);
+        show(&answered, of, &mut screen);
     }
     Ok(status(&answered))
 }
@@ -192,7 +195,8 @@ fn output(screen: &mut Screen, from_stderr: bool, bytes: &[u8]) {
     }
 }
 
-fn show(answered: &Answered, screen: &mut Screen) {
+/// `of`: the action whose changes it tells of, where they are not its own.
+fn show(answered: &Answered, of: Option<u64>, screen: &mut Screen) {
     let Some(outcome) = &answered.outcome else {
         let decision = &answered.decision;
         let verdict = match decision.verdict {
@@ -214,7 +218,7 @@ fn show(answered: &Answered, screen: &mut Screen) {
     if let Some(how) = unusual(outcome.ended) {
         eprintln!("chela tool: {how}");
     }
-    effects::show(screen, answered.action, outcome);
+    effects::show(screen, of.unwrap_or(answered.action), outcome);
 }
 
 /// How it ended, in words, when it did not end by itself with status 0.
@@ -241,7 +245,7 @@ pub fn note(outcome: &ToolOutcome) -> Option<String> {
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
-fn report(answered: &Answered) -> Report<'_> {
+fn report(answered: &Answered, of: Option<u64>) -> Report<'_> {
     let decision = &answered.decision;
     let outcome = answered.outcome.as_ref();
     let text = |pick: fn(&ToolOutcome) -> &Vec<u8>| {
@@ -257,11 +261,17 @@ fn report(answered: &Answered) -> Report<'_> {
         effects: Shown::of(outcome.map(|o| &o.effects)),
         committed: outcome.map_or(Some(false), committed),
         exit_code: outcome.and_then(|o| exit_code(o.ended)),
-        note: outcome.and_then(note),
+        note: outcome.and_then(|o| note(o).or_else(|| whose(o, of))),
         stdout: text(|o| &o.stdout),
         stderr: text(|o| &o.stderr),
         ms: outcome.map_or(0, |o| o.ms),
     }
+}
+
+/// By which number what it tells of is taken back.
+fn whose(outcome: &ToolOutcome, of: Option<u64>) -> Option<String> {
+    of.filter(|_| outcome.standing == Standing::Committed)
+        .map(|of| format!("committed as action {of} (chela undo {of})"))
 }
 
 /// What a call changes is committed wholly or not at all.

@@ -206,3 +206,27 @@ fn output_of_a_foreground_command_streams_and_an_interrupt_kills_all_of_it() {
     assert_eq!(scene.text("half"), None);
     scene.stop();
 }
+
+/// What a command in the background changed is its own action's, and is taken back by the number that is said.
+#[test]
+fn a_poll_says_by_which_number_it_is_taken_back() {
+    let scene = Scene::start("background-number");
+    for index in 0..2 {
+        let id = scene.begin(json!({ "command": format!("echo hi >made-{index}") }));
+        let name = format!("made-{index}");
+        wait_for("the file", PATIENCE, || scene.text(&name)).unwrap();
+        let said = if index == 0 {
+            let polled = scene.home.chela(&["tool", "poll", &json!({ "id": id }).to_string()]).unwrap();
+            String::from_utf8(polled.stdout).unwrap()
+        } else {
+            scene.poll(id)["note"].as_str().unwrap().to_owned()
+        };
+        assert!(said.contains(&format!("committed as action {id} (chela undo {id})")), "{said}");
+        let listed = String::from_utf8(scene.home.chela(&["actions", "list"]).unwrap().stdout).unwrap();
+        assert!(listed.contains(&format!("tells of {id}: committed")), "{listed}");
+        let undone = scene.home.chela_json(&["undo", &id.to_string()]).unwrap();
+        assert_eq!(undone["committed"], true, "{undone:#}");
+        assert_eq!(scene.text(&name), None);
+    }
+    scene.chelad.stop().unwrap();
+}

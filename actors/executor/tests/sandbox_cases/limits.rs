@@ -106,7 +106,10 @@ pub async fn files_descriptors_tmp_and_core_dumps_are_bounded(world: &World) -> 
     let limits = world.said("ulimit -n; ulimit -c; ulimit -Hn").await?;
     ensure(limits == "1024\n0\n1024\n", || limits.clone())?;
     let core = world.sh("sh -c 'kill -ABRT $$'; ls core* 2>/dev/null; true").await;
-    ensure(core.stdout.is_empty(), || show(&core))
+    ensure(core.stdout.is_empty(), || show(&core))?;
+    // Exactly 1 byte: no file fits in it, and a host's dump handler behind a pipe is not called (0 would not stop that).
+    let bound = world.said("awk '/^Max core file size/ { print $5, $6 }' /proc/self/limits").await?;
+    ensure(bound == "1 1\n", || bound.clone())
 }
 
 pub async fn processor_time_is_bounded(world: &World) -> Verdict {
