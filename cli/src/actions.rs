@@ -190,6 +190,7 @@ fn whole(name: &str, record: &ActionRecord) -> Value {
         "undoes": record.undoes,
         "undone_by": record.undone_by,
         "exit_code": outcome.and_then(|it| tool::exit_code(it.ended)),
+        "ended_by": outcome.and_then(|it| it.limit),
         "note": outcome.and_then(tool::note),
         "stdout": text(|it| &it.stdout),
         "stdout_dropped_bytes": outcome.map(|it| it.stdout_dropped_bytes),

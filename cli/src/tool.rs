@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use schema::edge::local::{FromClient, ToClient};
 use schema::effects::Standing;
 use schema::limits::{ARGUMENTS_BYTES, KEY_BYTES, NAME_BYTES};
-use schema::tool::{Decision, Ended, Risk, ToolCall, ToolOutcome, Verdict};
+use schema::tool::{Decision, Ended, Limit, Risk, ToolCall, ToolOutcome, Verdict};
 use serde::Serialize;
 
 use crate::arguments::{Given, from_json, from_pairs, given};
@@ -63,6 +63,8 @@ struct Report<'a> {
     committed: Option<bool>,
     /// Exit status, 128 and the signal's number for a killed command, null when there is none.
     exit_code: Option<i32>,
+    /// The limit that ended it, or at which it was when it failed, where that is known.
+    ended_by: Option<Limit>,
     /// How it ended, in words, when it did not end by itself with status 0.
     note: Option<String>,
     stdout: String,
@@ -215,7 +217,7 @@ fn show(answered: &Answered, of: Option<u64>, screen: &mut Screen) {
             }
         }
     }
-    if let Some(how) = unusual(outcome.ended) {
+    if let Some(how) = how(outcome) {
         eprintln!("chela tool: {how}");
     }
     effects::show(screen, of.unwrap_or(answered.action), outcome);
@@ -235,13 +237,22 @@ pub fn unusual(ended: Ended) -> Option<String> {
     }
 }
 
+/// As [`unusual`], with the limit that it ran into.
+fn how(outcome: &ToolOutcome) -> Option<String> {
+    let how = unusual(outcome.ended)?;
+    Some(match outcome.limit.filter(|_| outcome.ended != Ended::TimedOut) {
+        Some(limit) => format!("{how}: ran into {}", limit.words()),
+        None => how,
+    })
+}
+
 /// How it ended, and why what it changes is not real.
 pub fn note(outcome: &ToolOutcome) -> Option<String> {
     let discarded = match &outcome.standing {
         Standing::Discarded { reason } => Some(format!("nothing was changed: {reason}")),
         Standing::Nothing | Standing::Staged | Standing::Committed => None,
     };
-    let notes: Vec<String> = unusual(outcome.ended).into_iter().chain(discarded).collect();
+    let notes: Vec<String> = how(outcome).into_iter().chain(discarded).collect();
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
@@ -261,6 +272,7 @@ fn report(answered: &Answered, of: Option<u64>) -> Report<'_> {
         effects: Shown::of(outcome.map(|o| &o.effects)),
         committed: outcome.map_or(Some(false), committed),
         exit_code: outcome.and_then(|o| exit_code(o.ended)),
+        ended_by: outcome.and_then(|o| o.limit),
         note: outcome.and_then(|o| note(o).or_else(|| whose(o, of))),
         stdout: text(|o| &o.stdout),
         stderr: text(|o| &o.stderr),

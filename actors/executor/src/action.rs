@@ -1,19 +1,18 @@
 //! One action: what it takes, its sandbox's output as it comes, its limits, and what came of it.
 
 use std::cell::RefCell;
-use std::io;
-use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use schema::codec;
 use schema::effects::{Effects, Standing};
 use schema::limits::OUTPUT_KEPT_BYTES;
-use schema::tool::{Admitted, Ended, ToolOutcome};
+use schema::tool::{Admitted, Ended, Limit, ToolOutcome};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 use workspace::{Area, State};
 
+use crate::handed::Handed;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{empty, failed};
 use crate::limits::{
@@ -21,7 +20,8 @@ use crate::limits::{
 };
 use crate::names;
 use crate::narrow;
-use crate::pipe::{Patient, Pipe};
+use crate::pipe::Pipe;
+use crate::pipes::Pipes;
 use crate::record::{Ask, End, Operation};
 use crate::tail::Tail;
 use crate::{area, image};
@@ -152,22 +152,36 @@ async fn sandboxed(
         stream,
         stdout: Output::new(pipes.stdout, false),
         stderr: Output::new(pipes.stderr, true),
-        layer: Layer { pipe: pipes.layer, area, action, due: job.operation.changes(), staged: None },
+        layer: Layer { handed: Handed::new(pipes.layer), area, action, due: job.operation.changes(), staged: None },
     };
     let feed = feed(pipes.payload, &job.payload);
     let (end, stopped) = watch.until_end(end, feed, limit, cancel).await?;
     watch.rest().await;
     if matches!(end, End::Exited(_) | End::Signalled(_)) {
         watch.layer.stage();
+    } else if watch.layer.due {
+        watch.layer.handed.has_come().await;
     }
-    let staged = watch.layer.staged.take();
+    let Layer { handed, staged, .. } = watch.layer;
     let outcome = outcome(job.operation, end, stopped, watch.stdout, watch.stderr);
-    Ok(match (end, staged) {
+    let outcome = match (end, staged) {
         (End::Exited(_) | End::Signalled(_), Some(Ok(effects))) => with_effects(outcome, effects),
         (End::Exited(_) | End::Signalled(_), Some(Err(why))) => unstaged(outcome, &why),
         // A sandbox that was killed handed out nothing, or not all of it.
         (End::Killed | End::Failed(_), Some(_)) | (_, None) => forgotten(area, action, outcome),
-    })
+    };
+    Ok(said(outcome, &handed))
+}
+
+/// With what its sandbox said, however it ended.
+pub(crate) fn said(mut outcome: ToolOutcome, handed: &Handed) -> ToolOutcome {
+    outcome.effects.hosts = handed.hosts();
+    outcome.limit = match outcome.ended {
+        Ended::TimedOut => Some(Limit::WallTime),
+        Ended::Exited { .. } | Ended::Signalled { .. } | Ended::Failed => outcome.limit.or(handed.limit()),
+        Ended::Cancelled | Ended::Unknown | Ended::Running => None,
+    };
+    outcome
 }
 
 fn with_effects(outcome: ToolOutcome, effects: Effects) -> ToolOutcome {
@@ -191,42 +205,6 @@ fn forgotten(area: &RefCell<Area>, action: u64, outcome: ToolOutcome) -> ToolOut
         tracing::error!("action {action}: {error}");
     }
     outcome
-}
-
-/// The executor's ends.
-pub(crate) struct Pipes {
-    pub(crate) payload: Pipe,
-    pub(crate) stdout: Pipe,
-    pub(crate) stderr: Pipe,
-    pub(crate) layer: Pipe,
-}
-
-/// The sandbox's ends.
-pub(crate) struct TheirPipes {
-    payload: OwnedFd,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
-    layer: OwnedFd,
-}
-
-impl TheirPipes {
-    /// As the maker takes them.
-    pub(crate) fn all(&self) -> [&OwnedFd; 4] {
-        [&self.payload, &self.stdout, &self.stderr, &self.layer]
-    }
-}
-
-impl Pipes {
-    pub(crate) fn new() -> io::Result<(Pipes, TheirPipes)> {
-        let (payload, their_payload) = Pipe::to_sandbox()?;
-        let (stdout, their_stdout) = Pipe::from_sandbox()?;
-        let (stderr, their_stderr) = Pipe::from_sandbox()?;
-        let (layer, their_layer) = Pipe::from_sandbox()?;
-        Ok((
-            Pipes { payload, stdout, stderr, layer },
-            TheirPipes { payload: their_payload, stdout: their_stdout, stderr: their_stderr, layer: their_layer },
-        ))
-    }
 }
 
 /// Writes the payload.
@@ -274,7 +252,7 @@ impl Output {
 
 /// What a sandbox hands out at its end.
 struct Layer<'a> {
-    pipe: Pipe,
+    handed: Handed,
     area: &'a RefCell<Area>,
     action: u64,
     /// It is to come, and has not.
@@ -283,16 +261,10 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// Waits until it comes; for ever, when it does not.
-    async fn comes(&self) {
-        if !self.due || self.pipe.readable().await.is_err() {
-            std::future::pending().await
-        }
-    }
-
     fn stage(&mut self) {
         if std::mem::take(&mut self.due) {
-            let staged = area::stage(&mut self.area.borrow_mut(), self.action, &mut Patient(&self.pipe));
+            let staged = self.handed.layer();
+            let staged = staged.and_then(|mut layer| area::stage(&mut self.area.borrow_mut(), self.action, &mut layer));
             self.staged = Some(staged);
         }
     }
@@ -342,7 +314,8 @@ impl<S: Fn(bool, &[u8])> Watch<'_, S> {
                 () = &mut feed, if !fed => fed = true,
                 () = self.stdout.piece(&self.stream) => {}
                 () = self.stderr.piece(&self.stream) => {}
-                () = self.layer.comes() => self.layer.stage(),
+                // Where it ends without, how is told next.
+                true = self.layer.handed.comes(), if self.layer.due => self.layer.stage(),
             }
         }
     }

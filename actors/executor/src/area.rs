@@ -5,13 +5,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use schema::effects::{Change, Effect, Effects, Hosts, Kind, Side, Standing};
+use schema::effects::{Change, Effect, Effects, Kind, Side, Standing};
 use schema::tool::{Ended, ToolOutcome};
 use workspace::{Area, AreaError, ChangeKind, CommitError, Conflict, Key, Limits, NodeKind, State, shown};
 
 use crate::ledger::failed;
 use crate::limits::EFFECTS_BYTES;
-use crate::notify::reach::Reached;
 use crate::taken_back;
 
 /// Where the table puts the principal's directory.
@@ -100,10 +99,8 @@ fn key(path: &Path) -> Result<Key, OpenError> {
 
 /// Stages what a sandbox's layer holds; the outcome then shows it.
 pub fn stage(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Effects, String> {
-    let reached = Reached::read(layer).map_err(|error| format!("whom it tried to reach: {error}"))?;
     let effects = area.stage_layers(action, layer).map_err(|error| error.to_string())?;
-    let (effects, _) = staged(area, action, &effects)?;
-    Ok(Effects { hosts: Box::new(Hosts { list: reached.hosts, more: reached.more }), ..effects })
+    staged(area, action, &effects).map(|(effects, _)| effects)
 }
 
 /// What was staged, as the outcome shows it; what changes nothing does not stay staged.
@@ -125,13 +122,11 @@ pub struct Since {
 
 /// Stages what the sandbox of a command in the background holds.
 pub fn stage_since(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Since, String> {
-    let reached = Reached::read(layer).map_err(|error| format!("whom it tried to reach: {error}"))?;
     let since = area.stage_since(action, layer).map_err(|error| error.to_string())?;
     if since.effects.is_empty() {
         area.unstage(action).map_err(|error| error.to_string())?;
     }
-    let hosts = Box::new(Hosts { list: reached.hosts, more: reached.more });
-    Ok(Since { effects: Effects { hosts, ..effects(&since.effects) }, conflicts: since.conflicts })
+    Ok(Since { effects: effects(&since.effects), conflicts: since.conflicts })
 }
 
 /// Stages the inverse of action `of`.

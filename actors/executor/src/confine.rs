@@ -32,7 +32,9 @@ pub fn limit(cpu_s: u32) -> Result<(), Failure> {
         // A limit that is lower already can't be raised without a capability, and need not be.
         let (_, hard) = nix::sys::resource::getrlimit(what).at(Step::Limits)?;
         let bound = bound.min(hard);
-        setrlimit(what, bound, bound).at(Step::Limits)?;
+        // A process is told of its time a second before it is killed: so it is known what ended it.
+        let hard = if what == Resource::RLIMIT_CPU { bound.saturating_add(1).min(hard) } else { bound };
+        setrlimit(what, bound, hard).at(Step::Limits)?;
     }
     Ok(())
 }

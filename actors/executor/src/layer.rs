@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder};
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
@@ -42,6 +42,11 @@ struct Layer {
 }
 
 impl Room {
+    /// The filesystem that holds what is written.
+    pub fn filesystem(&self) -> BorrowedFd<'_> {
+        self.workspace.upper.as_fd()
+    }
+
     /// Names of the directories beside the workspace.
     pub fn names(&self) -> Vec<OsString> {
         self.beside.iter().map(|(name, _)| name.clone()).collect()

@@ -15,13 +15,13 @@ use nix::sys::wait::waitpid;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, chdir, sethostname, setsid};
 use schema::codec;
-use schema::tool::Admitted;
+use schema::tool::{Admitted, Limit};
 use seccompiler::BpfProgram;
 
+use crate::ended_by::ended_by;
 use crate::image::{Digest, Root};
 use crate::layer::Room;
 use crate::limits::{PAYLOAD_BYTES, TMP_BYTES, TMP_INODES};
-use crate::notify::reach::Reached;
 use crate::record::{Ask, End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
@@ -171,10 +171,11 @@ fn run(work: &Work<'_>, room: &Room, resolver: UdpSocket) -> Result<End, Failure
     match notify::fork()? {
         notify::Side::Child(watched) => child(work, &root, watched.map(|()| &call)),
         notify::Side::Parent(watched) => {
-            let (end, reached) = notify::attend(watched, resolver, &|| confined(work, &root));
+            let confine = || confined(work, &root);
+            let (end, more_hosts) = notify::attend(watched, resolver, &confine, &|host| tell(work, host));
             end_the_rest()?;
             if work.operation.changes() {
-                hand_out(work, room, &reached)?;
+                hand_out(work, room, more_hosts, ended_by(end, room))?;
             }
             Ok(end)
         }
@@ -192,12 +193,21 @@ fn end_the_rest() -> Result<(), Failure> {
     Ok(())
 }
 
-fn hand_out(work: &Work<'_>, room: &Room, reached: &Reached) -> Result<(), Failure> {
+/// Says whom it tries to reach, at once: it may be killed before it hands out anything.
+fn tell(work: &Work<'_>, host: Option<&str>) {
+    if work.operation.changes()
+        && let Ok(mut layer) = work.layer.try_clone().map(File::from)
+    {
+        notify::said::host(&mut layer, host);
+    }
+}
+
+fn hand_out(work: &Work<'_>, room: &Room, more_hosts: u64, ended_by: Option<Limit>) -> Result<(), Failure> {
     let [mut layer, mut stderr] = [&work.layer, &work.stderr].map(|fd| fd.try_clone().map(File::from));
     let (Ok(layer), Ok(stderr)) = (layer.as_mut(), stderr.as_mut()) else {
         return Err(Failure::new(Step::HandOut, 0));
     };
-    reached.write(layer).at(Step::HandOut)?;
+    notify::said::last(layer, more_hosts, ended_by).at(Step::HandOut)?;
     layer::hand_out(room, layer, stderr)
 }
 

@@ -5,6 +5,7 @@ pub mod actions;
 pub mod codec;
 pub mod edge;
 pub mod effects;
+mod ended;
 pub mod fingerprint;
 pub mod image;
 pub mod label;

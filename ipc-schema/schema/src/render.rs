@@ -24,6 +24,10 @@ pub fn result(call: &ToolCall, text: &str) -> String {
 /// What a call that ran brought: a status line, then the tail of its output.
 pub fn outcome(outcome: &ToolOutcome) -> String {
     let mut text = status(outcome.ended);
+    if let Some(limit) = outcome.limit.filter(|_| outcome.ended != Ended::TimedOut) {
+        text.push_str("; ran into ");
+        text.push_str(limit.words());
+    }
     push_output(&mut text, "", &outcome.stdout, outcome.stdout_dropped_bytes);
     push_output(&mut text, "stderr:\n", &outcome.stderr, outcome.stderr_dropped_bytes);
     if !outcome.effects.hosts.list.is_empty() {

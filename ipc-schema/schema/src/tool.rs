@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effects::{Effects, Standing};
 
+pub use crate::ended::{Ended, Limit};
 pub use crate::repeat::Repeat;
 
 /// What a model is told of a tool. Every byte is sent with every turn, so each earns its place.
@@ -254,32 +255,6 @@ impl Admitted {
     }
 }
 
-/// How an admitted call ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// The command exited, or the file operation was done.
-    Exited {
-        /// Its exit status; 0 for a file operation.
-        code: i32,
-    },
-    /// A signal ended it.
-    Signalled {
-        /// Which one.
-        signal: i32,
-    },
-    /// It ran into its wall-clock limit and was killed.
-    TimedOut,
-    /// It was cancelled and killed.
-    Cancelled,
-    /// It could not be started or carried out; stderr says which step failed.
-    Failed,
-    /// The executor died while it ran, more than once or where it may not be repeated: what it did is unknown.
-    Unknown,
-    /// It goes on in the background.
-    Running,
-}
-
 /// What came of an admitted call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ToolOutcome {
@@ -304,6 +279,9 @@ pub struct ToolOutcome {
     /// The gate's word on it.
     #[serde(default)]
     pub settled: Settled,
+    /// The limit that ended it, or at which it was when it failed, where that is known.
+    #[serde(default)]
+    pub limit: Option<Limit>,
 }
 
 /// What the gate adds to an outcome.
@@ -335,6 +313,7 @@ impl ToolOutcome {
             effects: Effects::default(),
             standing: Standing::Nothing,
             settled: Settled::default(),
+            limit: None,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! One command in the background, from its sandbox to what became of what it changed.
 
-use std::io::Read;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -13,22 +12,21 @@ use workspace::{Conflict, ConflictKind, shown};
 
 use super::Running;
 use super::state::{dropped, with_effects};
+use crate::action::said;
 use crate::area;
+use crate::handed::Handed;
 use crate::hands::HandsError;
 use crate::limits::{BACKGROUND_SETTLE_MS, CONFLICTS_NAMED_MAX, OUTPUT_CHUNK_BYTES, REST_OF_OUTPUT_MS};
-use crate::pipe::{Patient, Pipe};
+use crate::pipe::Pipe;
 use crate::record::End;
 use crate::serve::Desk;
-
-/// Bytes that tell a layer from a pipe that was closed.
-const FIRST_BYTES: usize = 512;
 
 /// A command that runs.
 pub struct Watched {
     action: u64,
     stdout: Stream,
     stderr: Stream,
-    layer: Pipe,
+    handed: Handed,
     end: oneshot::Receiver<End>,
     limit: Duration,
     running: Rc<Running>,
@@ -72,7 +70,8 @@ impl Watched {
         limit: Duration,
         running: Rc<Running>,
     ) -> Watched {
-        Watched { action, stdout: Stream::new(stdout), stderr: Stream::new(stderr), layer, end, limit, running }
+        let (stdout, stderr, handed) = (Stream::new(stdout), Stream::new(stderr), Handed::new(layer));
+        Watched { action, stdout, stderr, handed, end, limit, running }
     }
 
     fn heard(&self, desk: &Desk, from_stderr: bool, length: usize) {
@@ -83,20 +82,18 @@ impl Watched {
         }
     }
 
-    /// Until it ends, or hands out what it changed: the first bytes of that.
-    async fn until_end(&mut self, desk: &Desk) -> Result<(Option<End>, Vec<u8>, Option<Stopped>), HandsError> {
+    /// Until it ends, or hands out what it changed (true).
+    async fn until_end(&mut self, desk: &Desk) -> Result<(Option<End>, bool, Option<Stopped>), HandsError> {
         let mut deadline = pin!(sleep(self.limit));
-        let mut stopped = None;
-        let (mut first, mut due) = (vec![0; FIRST_BYTES], true);
+        let (mut stopped, mut due) = (None, true);
         loop {
             tokio::select! {
                 ended = &mut self.end => {
                     let end = ended.map_err(|_| HandsError::Gone)?;
                     // A small layer is in the pipe already when the end is told: which is heard of first is chance.
-                    let handed = due && stopped.is_none() && matches!(end, End::Exited(_) | End::Signalled(_));
-                    let length = if handed { self.layer_begun(&mut first).await } else { 0 };
-                    first.truncate(length);
-                    return Ok((Some(end), first, stopped));
+                    let handed = stopped.is_none() && matches!(end, End::Exited(_) | End::Signalled(_));
+                    let has_come = due && self.handed.has_come().await;
+                    return Ok((Some(end), handed && has_come, stopped));
                 }
                 () = &mut deadline, if stopped.is_none() => {
                     stopped = Some(Stopped::TimedOut);
@@ -108,22 +105,15 @@ impl Watched {
                 }
                 length = self.stdout.piece() => self.heard(desk, false, length),
                 length = self.stderr.piece() => self.heard(desk, true, length),
-                length = self.layer.read(&mut first), if due => match length {
-                    Ok(length) if length > 0 => {
-                        first.truncate(length);
-                        return Ok((None, first, stopped));
+                has_come = self.handed.comes(), if due => {
+                    if has_come {
+                        return Ok((None, true, stopped));
                     }
                     // It ends without: how is told next.
-                    Ok(_) | Err(_) => due = false,
-                },
+                    due = false;
+                }
             }
         }
-    }
-
-    /// The first bytes of a layer whose sandbox is gone: they are there, or never will be.
-    async fn layer_begun(&self, first: &mut [u8]) -> usize {
-        let read = timeout(Duration::from_millis(REST_OF_OUTPUT_MS), self.layer.read(first)).await;
-        read.ok().and_then(Result::ok).unwrap_or(0)
     }
 
     /// What is left in the pipes: every writer is gone, or writes no more.
@@ -158,7 +148,7 @@ impl Watched {
 pub async fn attend(desk: Rc<Desk>, mut watched: Watched) {
     let (action, started) = (watched.action, Instant::now());
     let outcome = match life(&desk, &mut watched).await {
-        Ok(outcome) => outcome,
+        Ok(outcome) => said(outcome, &watched.handed),
         // The maker is gone: `serve` sees it too and ends the process.
         Err(_) => return,
     };
@@ -171,9 +161,9 @@ pub async fn attend(desk: Rc<Desk>, mut watched: Watched) {
 }
 
 async fn life(desk: &Rc<Desk>, watched: &mut Watched) -> Result<ToolOutcome, HandsError> {
-    let (ended, first, stopped) = watched.until_end(desk).await?;
+    let (ended, has_come, stopped) = watched.until_end(desk).await?;
     if let Some(end) = ended
-        && first.is_empty()
+        && !has_come
     {
         watched.rest(desk).await;
         return Ok(killed(end, stopped));
@@ -191,8 +181,9 @@ async fn life(desk: &Rc<Desk>, watched: &mut Watched) -> Result<ToolOutcome, Han
         let why = watched.running.why.get().unwrap_or("it was stopped");
         return Ok(killed(end, Some(Stopped::Why(why))));
     }
-    let mut layer = (&first[..]).chain(Patient(&watched.layer));
-    let staged = area::stage_since(&mut desk.area.borrow_mut(), watched.action, &mut layer);
+    let staged = watched.handed.layer();
+    let staged =
+        staged.and_then(|mut layer| area::stage_since(&mut desk.area.borrow_mut(), watched.action, &mut layer));
     let end = match ended {
         Some(end) => end,
         None => (&mut watched.end).await.map_err(|_| HandsError::Gone)?,

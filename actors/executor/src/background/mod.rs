@@ -16,11 +16,12 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 use workspace::{FreezeError, Frozen};
 
-use crate::action::{Pipes, can_run};
+use crate::action::can_run;
 use crate::hands::HandsError;
 use crate::ledger::failed;
 use crate::limits::{BACKGROUND_TIMEOUT_MAX_MS, INPUT_MS, PAYLOAD_BYTES, STOP_MS};
 use crate::pipe::Pipe;
+use crate::pipes::Pipes;
 use crate::record::{Ask, Operation};
 use crate::serve::Desk;
 use crate::settled;

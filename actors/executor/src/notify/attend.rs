@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use super::Watched;
 use super::links;
 use super::names::Names;
-use super::reach::{self, Reached};
+use super::reach::{self, Added, Reached};
 use super::rename::{self, Job};
 use super::sys::{self, Notice, Reply};
 use crate::limits::WORKERS;
@@ -21,8 +21,9 @@ use crate::record::End;
 use crate::step::{Failure, Step};
 
 /// Waits until the command has ended, and every worker with it: a rename is done or not, never half. `confine` takes
-/// from a worker what the command does not have. Names that it looks up are answered through `resolver`.
-pub fn attend(watched: Watched, resolver: UdpSocket, confine: Confine<'_>) -> (End, Reached) {
+/// from a worker what the command does not have. Names that it looks up are answered through `resolver`. `tell` hears of
+/// each host that it tries to reach, at once; `None`: of one more than are told. Returned with the end: how many those are.
+pub fn attend(watched: Watched, resolver: UdpSocket, confine: Confine<'_>, tell: Tell<'_>) -> (End, u64) {
     let Watched { command, listener, children } = watched;
     let mut attendant = Attendant {
         command,
@@ -32,17 +33,18 @@ pub fn attend(watched: Watched, resolver: UdpSocket, confine: Confine<'_>) -> (E
         names: Names::default(),
         reached: Reached::default(),
         confine,
+        tell,
         waiting: VecDeque::new(),
         working: BTreeMap::new(),
         end: None,
     };
     loop {
         match attendant.turn() {
-            Ok(Some(end)) => return (end, attendant.reached.finish()),
+            Ok(Some(end)) => return (end, attendant.reached.more),
             Ok(None) | Err(Errno::EINTR) => {}
             Err(errno) => {
                 let end = End::Failed(Failure::new(Step::Notify, errno as i32));
-                return (end, attendant.reached.finish());
+                return (end, attendant.reached.more);
             }
         }
     }
@@ -50,6 +52,8 @@ pub fn attend(watched: Watched, resolver: UdpSocket, confine: Confine<'_>) -> (E
 
 /// Takes from a worker what the command does not have.
 type Confine<'a> = &'a dyn Fn() -> Result<(), Failure>;
+/// Hears of hosts.
+type Tell<'a> = &'a dyn Fn(Option<&str>);
 
 struct Attendant<'a> {
     command: Pid,
@@ -59,6 +63,7 @@ struct Attendant<'a> {
     names: Names,
     reached: Reached,
     confine: Confine<'a>,
+    tell: Tell<'a>,
     waiting: VecDeque<Job>,
     /// Calls by their workers.
     working: BTreeMap<Pid, u64>,
@@ -85,7 +90,8 @@ impl Attendant<'_> {
             self.reap()?;
         }
         if looked_up {
-            self.names.serve(&self.resolver, |name| self.reached.add(name));
+            let (reached, tell) = (&mut self.reached, self.tell);
+            self.names.serve(&self.resolver, |name| reach(reached, tell, name));
         }
         if asked {
             match sys::receive(&self.listener) {
@@ -119,10 +125,11 @@ impl Attendant<'_> {
     fn consider(&mut self, notice: &Notice) {
         if let Some((addresses, protocol)) = reach::targets(notice) {
             for address in addresses {
-                self.reached.add(match self.names.of(address.ip()) {
+                let host = match self.names.of(address.ip()) {
                     Some(name) => format!("{name}:{}/{protocol}", address.port()),
                     None => format!("{address}/{protocol}"),
-                });
+                };
+                reach(&mut self.reached, self.tell, host);
             }
         }
         if links::is_refused(notice) {
@@ -153,6 +160,15 @@ impl Attendant<'_> {
     fn answer(&self, id: u64, reply: Reply) {
         // An error means that the caller is gone.
         let _ = sys::answer(&self.listener, id, reply);
+    }
+}
+
+fn reach(reached: &mut Reached, tell: Tell<'_>, host: String) {
+    let counted = reached.more;
+    match reached.add(host.clone()) {
+        Added::New => tell(Some(&host)),
+        Added::Counted if counted == 0 => tell(None),
+        Added::Counted | Added::Known => {}
     }
 }
 

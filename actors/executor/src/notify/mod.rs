@@ -18,6 +18,7 @@ mod links;
 mod names;
 pub mod reach;
 mod rename;
+pub mod said;
 mod sys;
 mod tree;
 

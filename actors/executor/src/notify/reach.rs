@@ -2,10 +2,9 @@
 //! address after it was looked at has reached nobody either.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::limits::{HOST_BYTES, HOSTS, HOSTS_BYTES};
+use crate::limits::{HOST_BYTES, HOSTS};
 
 use super::caller::{Caller, Memory};
 use super::sys::Notice;
@@ -27,17 +26,29 @@ pub struct Reached {
     pub more: u64,
 }
 
+/// What became of a host that was added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Added {
+    /// It is listed now.
+    New,
+    /// It was listed already.
+    Known,
+    /// There is no room for it.
+    Counted,
+}
+
 impl Reached {
     /// Adds one, unless it is there. What is too much is counted.
-    pub fn add(&mut self, host: String) {
+    pub fn add(&mut self, host: String) -> Added {
         if self.hosts.contains(&host) {
-            return;
+            return Added::Known;
         }
         if self.hosts.len() >= HOSTS || host.len() > HOST_BYTES {
             self.more = self.more.saturating_add(1);
-            return;
+            return Added::Counted;
         }
         self.hosts.push(host);
+        Added::New
     }
 
     /// Without names that were looked up and then reached.
@@ -46,42 +57,6 @@ impl Reached {
         let names: BTreeSet<String> = self.hosts.iter().filter_map(|host| reached(host)).collect();
         self.hosts.retain(|host| host.contains(':') || !names.contains(host));
         self
-    }
-
-    /// Hands it over: first of all that a sandbox hands out.
-    ///
-    /// # Errors
-    /// From writing.
-    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        let text = self.hosts.join("\n");
-        let length = u32::try_from(text.len()).map_err(io::Error::other)?;
-        to.write_all(&[&length.to_le_bytes()[..], &self.more.to_le_bytes(), text.as_bytes()].concat())
-    }
-
-    /// Takes it from a sandbox, which is not believed: hosts are what hosts can be.
-    ///
-    /// # Errors
-    /// From reading, and when it is none.
-    pub fn read(from: &mut impl Read) -> io::Result<Reached> {
-        let mut head = [0; 12];
-        from.read_exact(&mut head)?;
-        let [a, b, c, d, more @ ..] = head;
-        let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        if length > HOSTS_BYTES {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let mut text = vec![0; length];
-        from.read_exact(&mut text)?;
-        let text = String::from_utf8(text).map_err(|_| io::ErrorKind::InvalidData)?;
-        let mut reached = Reached { hosts: Vec::new(), more: u64::from_le_bytes(more) };
-        for host in text.lines() {
-            let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/[]".contains(&byte);
-            if !host.bytes().all(is_host) {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            reached.add(host.to_owned());
-        }
-        Ok(reached)
     }
 }
 
@@ -158,29 +133,16 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_bounded_and_come_back_as_they_were() {
+    fn hosts_are_bounded() {
         let mut reached = Reached::default();
         for number in 0..HOSTS + 5 {
-            reached.add(format!("host{number}.example:443/tcp"));
-            reached.add(format!("host{number}.example:443/tcp"));
+            let host = format!("host{number}.example:443/tcp");
+            let (first, again) =
+                if number < HOSTS { (Added::New, Added::Known) } else { (Added::Counted, Added::Counted) };
+            assert_eq!((reached.add(host.clone()), reached.add(host)), (first, again));
         }
         reached.add("x".repeat(HOST_BYTES + 1));
         assert_eq!((reached.hosts.len(), reached.more), (HOSTS, 11));
-        let mut bytes = Vec::new();
-        reached.write(&mut bytes).unwrap();
-        assert_eq!(Reached::read(&mut &bytes[..]).unwrap(), reached);
-        assert!(Reached::read(&mut &bytes[..bytes.len() - 1]).is_err());
-    }
-
-    #[test]
-    fn what_is_no_host_is_refused() {
-        for text in ["a b", "\u{1b}[31m", "é"] {
-            let mut bytes = Vec::new();
-            Reached { hosts: vec![text.to_owned()], more: 0 }.write(&mut bytes).unwrap();
-            assert!(Reached::read(&mut &bytes[..]).is_err(), "{text:?}");
-        }
-        let long = [&u32::MAX.to_le_bytes()[..], &[0; 8]].concat();
-        assert!(Reached::read(&mut &long[..]).is_err());
     }
 
     #[test]

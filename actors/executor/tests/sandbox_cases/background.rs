@@ -11,7 +11,7 @@ use kit::Link;
 use schema::edge::Wire;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
-use schema::tool::{Admitted, Ended, TerminalSize, ToolOutcome};
+use schema::tool::{Admitted, Ended, Limit, TerminalSize, ToolOutcome};
 
 use super::world::{World, show};
 use super::{Verdict, ensure};
@@ -211,11 +211,14 @@ pub async fn input_is_read_and_its_end_told(world: &World) -> Verdict {
 
 pub async fn a_stop_kills_all_of_it_and_keeps_nothing(world: &World) -> Verdict {
     let mut gate = Gate::at(&desk(world), 610_300).await?;
-    let action = gate.start("echo half >half; (setsid sleep 54321 &); echo ready; sleep 54321").await?;
+    let look_up = "getent hosts stopped.example >/dev/null";
+    let action =
+        gate.start(&format!("echo half >half; {look_up}; (setsid sleep 54321 &); echo ready; sleep 54321")).await?;
     gate.until(action, |text| text.contains("ready")).await?;
     let (_, outcome) = gate.call(Admitted::Stop { action }).await?;
     let discarded = matches!(&outcome.standing, Standing::Discarded { reason } if reason.contains("stopped"));
     ensure(outcome.ended == Ended::Cancelled && discarded, || show(&outcome))?;
+    ensure(outcome.effects.hosts.list == ["stopped.example"], || format!("{:?}", outcome.effects))?;
     ensure(!world.workspace().join("half").exists(), || "something was kept".to_owned())?;
     let left = std::fs::read_dir("/proc")
         .map_err(|error| error.to_string())?
@@ -229,6 +232,7 @@ pub async fn the_time_limit_and_the_number_of_commands_hold(world: &World) -> Ve
     let call = Admitted::Start { command: "echo x >x; sleep 60".to_owned(), timeout_ms: 300, terminal: None };
     let (action, _) = gate.call(call).await?;
     let (_, outcome) = gate.end(action).await?;
+    ensure(outcome.limit == Some(Limit::WallTime), || show(&outcome))?;
     ensure(outcome.ended == Ended::TimedOut && !world.workspace().join("x").exists(), || show(&outcome))?;
     let mut running = Vec::new();
     for _ in 0..3 {

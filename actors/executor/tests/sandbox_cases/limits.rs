@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use schema::limits::OUTPUT_KEPT_BYTES;
-use schema::tool::Ended;
+use schema::tool::{Ended, Limit};
 
 use super::world::{World, show};
 use super::{Verdict, ensure};
@@ -115,4 +115,26 @@ pub async fn files_descriptors_tmp_and_core_dumps_are_bounded(world: &World) -> 
 pub async fn processor_time_is_bounded(world: &World) -> Verdict {
     let limit = world.sh_for("ulimit -t", 5000).await;
     ensure(limit.stdout == b"6\n", || show(&limit))
+}
+
+pub async fn the_limit_that_a_command_ran_into_is_named(world: &World) -> Verdict {
+    let burn = "perl -e '1 while 1'";
+    let file = "perl -e 'truncate q(big), 2<<30 or die $!'";
+    for (command, limit) in [
+        (&format!("ulimit -S -t 1; exec {burn}")[..], Some(Limit::Cpu)),
+        (&format!("ulimit -S -t 1; {burn}; exit $?"), Some(Limit::Cpu)),
+        ("dd if=/dev/zero of=big bs=1M seek=1023 count=2 conv=notrunc 2>/dev/null", Some(Limit::FileSize)),
+        (&format!("{file}; exit $?"), Some(Limit::FileSize)),
+        ("fallocate -l 500M big; head -c 20M /dev/zero >b", Some(Limit::Disk)),
+        ("dd if=/dev/zero of=/tmp/fill bs=1M count=400 2>/dev/null", Some(Limit::Disk)),
+        ("perl -e 'for (1..100000) { open F, q(>), qq(/tmp/$_) or die }' 2>/dev/null", Some(Limit::Files)),
+        ("sleep 60", Some(Limit::WallTime)),
+        ("dd if=/dev/zero of=/tmp/fill bs=1M count=400 2>/dev/null; true", None),
+        ("exit 24", None),
+        ("kill -TERM $$", None),
+    ] {
+        let outcome = world.sh_for(command, 8000).await;
+        ensure(outcome.limit == limit, || format!("{command}: {:?} {}", outcome.limit, show(&outcome)))?;
+    }
+    world.said("rm -f big b").await.map(drop)
 }

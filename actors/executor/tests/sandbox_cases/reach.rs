@@ -1,6 +1,8 @@
 //! Whom a command tried to reach is seen, and nobody is reached.
 
 use schema::effects::Standing;
+use schema::tool::{Admitted, Ended, Limit};
+use tokio::sync::Notify;
 
 use super::world::{World, show};
 use super::{Verdict, ensure};
@@ -81,4 +83,31 @@ pub async fn a_command_cannot_confuse_who_watches_it(world: &World) -> Verdict {
         stop = True; t.join(); print('whole')";
     let outcome = world.sh(&python(race)).await;
     ensure(outcome.stdout == b"whole\n", || show(&outcome))
+}
+
+pub async fn a_command_that_is_killed_has_said_whom_it_tried_to_reach(world: &World) -> Verdict {
+    let reaching = "try: socket.create_connection(('late.example', 443), timeout=1)\nexcept OSError: pass\n\
+        socket.gethostbyname('looked.up.example')\nopen('tried', 'w').write('x')\n";
+    let hosts = ["late.example:443/tcp", "looked.up.example"];
+    let forever = python(&format!("{reaching}print('tried', flush=True)\nimport time; time.sleep(60)"));
+    let outcome = world.sh_for(&forever, 3000).await;
+    let told = outcome.ended == Ended::TimedOut && outcome.limit == Some(Limit::WallTime);
+    ensure(told && outcome.effects.hosts.list == hosts, || format!("{:?} {}", outcome.effects, show(&outcome)))?;
+    let cancel = Notify::new();
+    let call = Admitted::RunCommand { command: forever, timeout_ms: 60_000, paths: Vec::new(), image: None };
+    let (outcome, ()) = tokio::join!(world.call_until(call, &cancel), async {
+        while !world.has_streamed("tried") {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        cancel.notify_one();
+    });
+    let told = outcome.ended == Ended::Cancelled && outcome.limit.is_none();
+    ensure(told && outcome.effects.hosts.list == hosts, || format!("{:?} {}", outcome.effects, show(&outcome)))?;
+    let killed = world.sh(&python(&format!("{reaching}os.kill(os.getpid(), 9)"))).await;
+    ensure(killed.effects.hosts.list == hosts, || format!("{:?} {}", killed.effects, show(&killed)))?;
+    // More than are told, and then killed: there are more, nobody knows how many.
+    let many = "for n in range(100):\n  S(type=UDP).connect_ex(('192.0.2.1', 1000 + n))\nimport time; time.sleep(60)";
+    let outcome = world.sh_for(&python(many), 3000).await;
+    let (listed, more) = (outcome.effects.hosts.list.len(), outcome.effects.hosts.more);
+    ensure((listed, more) == (64, 1), || format!("{listed} {more} {}", show(&outcome)))
 }

@@ -121,6 +121,12 @@ impl World {
         }
     }
 
+    /// Whether such a text came while it ran.
+    pub fn has_streamed(&self, text: &str) -> bool {
+        let streamed = self.streamed.borrow();
+        streamed.iter().any(|(_, bytes)| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
+    }
+
     pub async fn sh(&self, command: &str) -> ToolOutcome {
         self.sh_for(command, 20_000).await
     }

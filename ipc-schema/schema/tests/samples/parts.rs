@@ -9,7 +9,7 @@ use schema::effects::{Change, Effect, Effects, Hosts, Kind, Side, Standing};
 use schema::label::{Confidentiality, Integrity, Label};
 use schema::talk::{CallMode, Completion, CompletionEnd, Message, Speaker, Usage};
 use schema::tool::{
-    Admitted, Decision, Edit, Ended, Parameter, ParameterKind, Risk, Search, Settled, TerminalSize, ToolCall,
+    Admitted, Decision, Edit, Ended, Limit, Parameter, ParameterKind, Risk, Search, Settled, TerminalSize, ToolCall,
     ToolOutcome, ToolSpec, Verdict,
 };
 use schema::undo::{ConflictWhy, UndoConflict, UndoPreview};
@@ -74,6 +74,7 @@ pub fn outcome() -> ToolOutcome {
         effects: effects(),
         standing: Standing::Discarded { reason: "reason".into() },
         settled: Settled { ended_at_ms: 1_795_548_000_000, rule: "rule".into(), reason: "reason".into() },
+        limit: Some(Limit::Disk),
     }
 }
 
