@@ -4,10 +4,11 @@
 //! directory of its lower layer (EXDEV); a tool in a sandbox would have to copy the whole tree into the layer's memory,
 //! with attributes, links and holes, and only to have it copied out again. The engine moves a tree by naming its files
 //! once more, so they stay the same files, of any size. What is untrusted here is a path: the engine opens each beneath
-//! the workspace's descriptor and follows no link.
+//! the workspace's descriptor, or that of a directory that was added, and follows no link. What moves from one of these to
+//! another is copied by the engine.
 
 use schema::tool::{Admitted, Ended, ToolOutcome};
-use workspace::{Area, Change, NodeKind, StageError};
+use workspace::{Area, Change, DIRECTORIES, NodeKind, StageError};
 
 use crate::area::staged;
 use crate::ledger::failed;
@@ -84,7 +85,8 @@ fn made(area: &Area, path: &str) -> Result<Vec<Change>, String> {
 /// The directories that are missing above a path, from the top.
 fn missing_above(area: &Area, path: &str) -> Result<Vec<Change>, String> {
     let mut changes = Vec::new();
-    for (at, _) in path.match_indices('/') {
+    let top = top_bytes(path);
+    for (at, _) in path.match_indices('/').filter(|(at, _)| *at > top) {
         let above = &path[..at];
         match look(area, above)? {
             None => changes.push(Change::MakeDirectory { path: bytes(above) }),
@@ -96,6 +98,12 @@ fn missing_above(area: &Area, path: &str) -> Result<Vec<Change>, String> {
         }
     }
     Ok(changes)
+}
+
+/// How much of a path names the directory that it is in, which was added and is there; 0: it is in the workspace.
+fn top_bytes(path: &str) -> usize {
+    let inner = path.strip_prefix(DIRECTORIES);
+    inner.map_or(0, |inner| DIRECTORIES.len() + inner.find('/').unwrap_or(inner.len()))
 }
 
 fn there(area: &Area, path: &str) -> Result<NodeKind, String> {

@@ -12,7 +12,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
-use workspace::{Area, NodeKind};
+use workspace::{Area, DIRECTORIES, NodeKind};
 
 use crate::directories;
 use crate::files::NO_LINKS;
@@ -28,6 +28,9 @@ use crate::sys;
 /// Which is not, in words for a person.
 pub fn check(area: &Area, paths: &[String]) -> Result<(), String> {
     for path in paths {
+        if path.starts_with(DIRECTORIES) {
+            return Err(format!("{path:?} is not in the workspace; leave paths out, and the command sees it"));
+        }
         match area.look(path.as_bytes()).map_err(|error| error.to_string())? {
             Some(NodeKind::File | NodeKind::Directory) => {}
             Some(NodeKind::Symlink) => {

@@ -52,25 +52,17 @@ impl Area {
     /// Stages changes without a sandbox.
     pub fn stage_changes(&mut self, action: u64, changes: &[Change]) -> Result<Effects, StageError> {
         let staged = self.begin(action)?;
-        let plan = self.plan_changes(&staged, changes);
+        let plan = self.plan_changes(action, &staged, changes);
         self.end(action, plan)
-    }
-
-    fn plan_changes(&self, staged: &OwnedFd, changes: &[Change]) -> Result<Plan, StageError> {
-        let parents = Parents::new(&self.workspace);
-        let mut view = View { parents, staged, limits: &self.limits, wants: Wants::new(), next: 0 };
-        changes.iter().try_for_each(|change| view.change(change))?;
-        let View { mut wants, next, .. } = view;
-        add_parents(&mut wants);
-        Planner::new(&self.workspace, staged, &self.limits, next).plan(&wants)
     }
 }
 
-/// The workspace as the changes so far leave it.
-struct View<'a> {
-    parents: Parents<'a>,
-    staged: &'a OwnedFd,
-    limits: &'a Limits,
+/// The workspace, or a directory beside it, as the changes so far leave it.
+pub(crate) struct View<'a> {
+    top: &'a OwnedFd,
+    pub parents: Parents<'a>,
+    pub staged: &'a OwnedFd,
+    pub limits: &'a Limits,
     wants: Wants,
     next: Slot,
 }
@@ -92,22 +84,32 @@ impl Now {
     }
 }
 
-impl View<'_> {
-    fn change(&mut self, change: &Change) -> Result<(), StageError> {
-        match change {
-            Change::Write { path, bytes, mode } => self.write(path, bytes, *mode),
-            Change::Delete { path } => self.delete(path),
-            Change::MakeDirectory { path } => {
-                self.free(path)?;
-                let meta = Meta { mode: 0o755, mtime: node::now(), xattrs: Vec::new() };
-                self.want(path, Want::Directory { meta: Some(meta), opaque: false });
-                Ok(())
-            }
-            Change::Rename { from, to } => self.rename(from, to),
-        }
+impl<'a> View<'a> {
+    /// Nothing is changed so far.
+    pub fn new(top: &'a OwnedFd, staged: &'a OwnedFd, limits: &'a Limits) -> View<'a> {
+        View { top, parents: Parents::new(top), staged, limits, wants: Wants::new(), next: 0 }
     }
 
-    fn want(&mut self, path: &[u8], want: Want) {
+    /// The plan of what was changed.
+    pub fn plan(self) -> Result<Plan, StageError> {
+        let View { top, staged, limits, mut wants, next, .. } = self;
+        add_parents(&mut wants);
+        Planner::new(top, staged, limits, next).plan(&wants)
+    }
+
+    pub fn make_directory(&mut self, path: &[u8]) -> Result<(), StageError> {
+        self.free(path)?;
+        let meta = Meta { mode: 0o755, mtime: node::now(), xattrs: Vec::new() };
+        self.want(path, Want::Directory { meta: Some(meta), opaque: false });
+        Ok(())
+    }
+
+    /// Whether there is something of this name that no change has touched.
+    pub fn is_old(&mut self, path: &[u8]) -> Result<bool, StageError> {
+        Ok(matches!(self.now(path)?, Now::Old(_)))
+    }
+
+    pub fn want(&mut self, path: &[u8], want: Want) {
         self.wants.insert(TreePath(path.to_vec()), want);
     }
 
@@ -116,7 +118,7 @@ impl View<'_> {
     }
 
     /// The path must be one that can be made: nothing is there, and its directory is.
-    fn free(&mut self, path: &[u8]) -> Result<(), StageError> {
+    pub fn free(&mut self, path: &[u8]) -> Result<(), StageError> {
         match self.now(path)? {
             Now::Nothing => self.has_parent(path),
             Now::Wanted(_) | Now::Old(_) => Self::refuse(path, "there is something of this name"),
@@ -157,7 +159,7 @@ impl View<'_> {
         Ok(node::read(dir, name, path, false)?.map_or(Now::Nothing, |found| Now::Old(found.image)))
     }
 
-    fn write(&mut self, path: &[u8], bytes: &[u8], mode: Option<u32>) -> Result<(), StageError> {
+    pub fn write(&mut self, path: &[u8], bytes: &[u8], mode: Option<u32>) -> Result<(), StageError> {
         self.has_parent(path)?;
         if bytes.len() as u64 > self.limits.file_bytes_max {
             return Err(StageError::Limit { what: "bytes", path: path.to_vec(), limit: self.limits.file_bytes_max });
@@ -190,12 +192,12 @@ impl View<'_> {
         Ok(())
     }
 
-    fn slot(&mut self) -> Slot {
+    pub fn slot(&mut self) -> Slot {
         self.next += 1;
         self.next - 1
     }
 
-    fn delete(&mut self, path: &[u8]) -> Result<(), StageError> {
+    pub fn delete(&mut self, path: &[u8]) -> Result<(), StageError> {
         if matches!(self.now(path)?, Now::Nothing) {
             return Self::refuse(path, "there is nothing of this name");
         }
@@ -210,7 +212,7 @@ impl View<'_> {
         self.wants.retain(|other, _| !below(other));
     }
 
-    fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), StageError> {
+    pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), StageError> {
         if to == from || to.starts_with(&[from, b"/"].concat()) {
             return Self::refuse(to, "a directory can't be moved into itself");
         }

@@ -2,6 +2,7 @@
 //! undone.
 #![forbid(unsafe_code)]
 
+mod across;
 mod again;
 mod apply;
 mod area;

@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use common::layer::Layer;
 use common::{Home, assert_same};
-use workspace::{Area, CommitError, Limits, State};
+use workspace::{Area, Change, CommitError, Limits, State};
 
 fn staged(area: &mut Area, action: u64, layers: &[Vec<u8>]) -> Result<Vec<String>, String> {
     let stream = layers.concat();
@@ -139,4 +139,130 @@ fn an_action_in_a_directory_that_is_gone_can_t_be_undone_until_it_is_back() {
     area.stage_undo(1, 2).unwrap();
     area.commit(2, b"").unwrap();
     assert!(!letters.join("one").exists());
+}
+
+fn bytes(path: &str) -> Vec<u8> {
+    path.as_bytes().to_vec()
+}
+
+fn renamed(area: &mut Area, action: u64, from: &str, to: &str) -> Result<Vec<String>, String> {
+    let change = Change::Rename { from: bytes(from), to: bytes(to) };
+    area.stage_changes(action, &[change]).map(|effects| common::lines(&effects)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_moves_between_places_is_the_same_there_gone_here_and_comes_back() {
+    let home = Home::new();
+    let (letters, bills) = (home.beside("letters"), home.beside("bills"));
+    fs::create_dir_all(letters.join("year/deep")).unwrap();
+    fs::write(letters.join("year/one"), "one\n").unwrap();
+    fs::hard_link(letters.join("year/one"), letters.join("year/deep/again")).unwrap();
+    common::set_mode(&letters.join("year/one"), 0o640);
+    common::set_xattr(&letters.join("year/one"), "user.note", b"kept");
+    symlink("/etc/passwd", letters.join("year/link")).unwrap();
+    common::set_mode(&letters.join("year/deep"), 0o500);
+    let tree = common::look(&letters.join("year"));
+    let before = home.look();
+    let mut area = home.open();
+    for (number, (from, to, at)) in [
+        ("/directories/letters/year", "mine", home.path("mine")),
+        ("mine", "/directories/bills/sub", bills.join("sub")),
+        ("/directories/bills/sub", "/directories/letters/again", letters.join("again")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let lines = renamed(&mut area, number as u64, from, to).unwrap();
+        assert_eq!(lines.len(), 10, "{lines:?}");
+        area.commit(number as u64, b"").unwrap();
+        assert_same(&common::timeless(&common::look(&at)), &common::timeless(&tree), to);
+        let ids = ["one", "deep/again"].map(|name| fs::metadata(at.join(name)).unwrap().ino());
+        assert_eq!(ids[0], ids[1], "still one file of two names");
+    }
+    assert!(!letters.join("year").exists() && !home.path("mine").exists() && !bills.join("sub").exists());
+    for of in [2, 1, 0] {
+        area.stage_undo(of, 10 + of).unwrap();
+        area.commit(10 + of, b"").unwrap();
+    }
+    assert_same(&common::timeless(&home.look()), &common::timeless(&before), "all taken back");
+    for place in [&letters, &bills] {
+        assert_eq!(fs::read_dir(place.join(workspace::STAGING)).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn one_action_changes_names_in_all_places_and_each_change_sees_those_before() {
+    let home = Home::new();
+    let letters = home.beside("letters");
+    fs::write(letters.join("old"), "old\n").unwrap();
+    home.write("own", "own\n");
+    let before = home.look();
+    let mut area = home.open();
+    let changes = [
+        Change::MakeDirectory { path: bytes("/directories/letters/new") },
+        Change::Rename { from: bytes("own"), to: bytes("/directories/letters/new/own") },
+        Change::Rename { from: bytes("/directories/letters/old"), to: bytes("own") },
+        Change::Write { path: bytes("/directories/letters/note"), bytes: b"note\n".to_vec(), mode: None },
+    ];
+    let lines = common::lines(&area.stage_changes(1, &changes).unwrap());
+    let wanted = ["~ file own", "+ directory /directories/letters/new", "+ file /directories/letters/new/own"];
+    assert_eq!(lines[..3], wanted, "{lines:?}");
+    assert_eq!(lines.len(), 5);
+    area.commit(1, b"").unwrap();
+    assert_eq!(fs::read_to_string(letters.join("new/own")).unwrap(), "own\n");
+    assert_eq!(fs::read_to_string(home.path("own")).unwrap(), "old\n");
+    area.stage_undo(1, 2).unwrap();
+    area.commit(2, b"").unwrap();
+    assert_same(&common::timeless(&home.look()), &common::timeless(&before), "taken back");
+}
+
+#[test]
+fn a_path_leads_into_a_directory_that_was_added_or_nowhere() {
+    let home = Home::new();
+    let letters = home.beside("letters");
+    fs::write(letters.join("one"), "one\n").unwrap();
+    let outside = home.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("secret"), "secret\n").unwrap();
+    symlink(&outside, letters.join("out")).unwrap();
+    home.write("own", "own\n");
+    let before = home.look();
+    let mut area = home.open();
+    for (from, to, why) in [
+        ("/directories/letters", "here", "name something in it"),
+        ("own", "/directories/letters", "name something in it"),
+        ("/directories/none/one", "here", "no directory of this name"),
+        ("own", "/directories/none/one", "no directory of this name"),
+        ("/directories/letters/.chela-staging", "here", "for itself"),
+        ("own", "/directories/letters/.chela-staging/7", "for itself"),
+        ("/directories/letters/../../etc/passwd", "here", "letters/../../etc/passwd: the path has . or .. in it"),
+        ("own", "/directories/letters/../x", ".. in it"),
+        ("/directories/letters/out/secret", "here", "nothing of this name"),
+        ("own", "/directories/letters/out/own", "not there"),
+        ("own", "/directories/letters/one", "letters/one: there is something of this name"),
+        ("/directories/letters/two", "here", "letters/two: there is nothing of this name"),
+        ("/directories//one", "here", "no directory of this name"),
+    ] {
+        let told = renamed(&mut area, 1, from, to).unwrap_err();
+        assert!(told.contains(why), "{from} to {to}: {told}");
+    }
+    assert!(
+        area.look(b"/directories/letters/out/secret").is_err()
+            || area.look(b"/directories/letters/out/secret").unwrap().is_none()
+    );
+    assert_same(&home.look(), &before, "nothing was changed");
+    assert_eq!(fs::read_dir(letters.join(workspace::STAGING)).unwrap().count(), 0, "nothing is left staged");
+}
+
+#[test]
+fn what_is_changed_after_it_was_copied_is_a_conflict_and_nothing_moves() {
+    let home = Home::new();
+    let letters = home.beside("letters");
+    fs::write(letters.join("one"), "one\n").unwrap();
+    let mut area = home.open();
+    renamed(&mut area, 1, "/directories/letters/one", "here").unwrap();
+    fs::write(letters.join("one"), "by hand\n").unwrap();
+    assert!(matches!(area.commit(1, b""), Err(CommitError::Conflict(_))));
+    assert_eq!(fs::read_to_string(letters.join("one")).unwrap(), "by hand\n");
+    assert!(!home.path("here").exists());
 }

@@ -18,12 +18,12 @@ pub fn file(asked: &str) -> Result<String, Refusal> {
     Ok(path)
 }
 
-/// A path that names something in the workspace, not the workspace itself.
+/// A path that names something in the workspace or in a directory that was added, not one of these itself.
 pub fn inside(asked: &str) -> Result<String, Refusal> {
     match any(asked)? {
         path if path == "." => Err(bad_path("is the workspace itself", "Name something in it.")),
-        path if path.starts_with(ADDED) => {
-            Err(bad_path("is in a directory that was added", "Use run_command there: mv, rm, mkdir."))
+        path if path.strip_prefix(ADDED).is_some_and(|inner| !inner.contains('/')) => {
+            Err(bad_path("is a directory that was added", "Name something in it."))
         }
         path => Ok(path),
     }

@@ -146,7 +146,9 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("read_file", r#"{"path": "/directories/a/../../etc/passwd"}"#, "arguments.path"),
     ("list_files", r#"{"path": "/directories/"}"#, "arguments.path"),
     ("list_files", r#"{"path": "/directories"}"#, "arguments.path"),
-    ("delete", r#"{"path": "/directories/a/b"}"#, "arguments.path"),
+    ("delete", r#"{"path": "/directories/a"}"#, "arguments.path"),
+    ("move", r#"{"from": "/directories/a/", "to": "b"}"#, "arguments.path"),
+    ("make_directory", r#"{"path": "/directories/a/../../b"}"#, "arguments.path"),
 ];
 
 #[test]
@@ -195,10 +197,7 @@ proptest! {
                 _ => continue,
             };
             // In a directory that was added, what is behind its name is as relative.
-            let path = match (tool, path.strip_prefix("/directories/")) {
-                ("write_file", Some(inner)) => inner.to_owned(),
-                _ => path,
-            };
+            let path = path.strip_prefix("/directories/").unwrap_or(&path);
             prop_assert!(!path.starts_with('/') && !path.contains('\0') && !path.is_empty());
             prop_assert!(path.split('/').all(|part| !part.is_empty() && part != "." && part != ".."));
         }

@@ -1,0 +1,74 @@
+//! File tools in directories of a person's own, through every real process: what they change there is shown, committed and
+//! taken back, moves between them and the workspace included, and the files stay their owner's.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use life::Scene;
+use life::directories::ANN;
+use serde_json::json;
+
+#[test]
+fn each_tool_changes_a_directory_and_is_taken_back() {
+    let scene = Scene::start("directory-tools");
+    let papers = scene.directory("papers");
+    scene.add(&papers, &[]);
+    scene.settled();
+    let inside = |name: &str| format!("/directories/papers/{name}");
+    let made = scene.changes("make_directory", json!({ "path": inside("a/b") }));
+    let written = scene.changes("write_file", json!({ "path": inside("a/b/note"), "content": "one\n" }));
+    let edited = scene.changes("edit_file", json!({ "path": inside("a/b/note"), "old": "one", "new": "two" }));
+    let moved = scene.changes("move", json!({ "from": inside("a"), "to": inside("c/d") }));
+    assert_eq!(fs::read_to_string(papers.join("c/d/b/note")).unwrap(), "two\n");
+    for path in ["c", "c/d", "c/d/b", "c/d/b/note"] {
+        assert_eq!(fs::metadata(papers.join(path)).unwrap().uid(), ANN, "{path} is its owner's");
+    }
+    scene.fails("delete", json!({ "path": inside("c") }), "set recursive");
+    let report = scene.tool("delete", json!({ "path": inside("c"), "recursive": true }));
+    assert!(report["effects"]["deleted"].to_string().contains("/directories/papers/c/d/b/note"), "{report:#}");
+    assert!(!papers.join("c").exists());
+    for action in [report["action"].as_u64().unwrap(), moved, edited, written, made] {
+        scene.undo(action);
+    }
+    assert_eq!(scene.said("ls -A /directories/papers"), "letter.txt\n");
+    scene.fails("move", json!({ "from": inside("none"), "to": inside("x") }), "there is no");
+    scene.fails(
+        "move",
+        json!({ "from": inside("letter.txt"), "to": "/directories/other/x" }),
+        "no directory of this name",
+    );
+    scene.fails("make_directory", json!({ "path": inside(".chela-staging/x") }), "for itself");
+    scene.stop();
+}
+
+#[test]
+fn what_moves_between_workspace_and_directory_is_its_owners_on_either_side() {
+    let scene = Scene::start("directory-moves");
+    let papers = scene.directory("papers");
+    let kept = scene.directory("kept");
+    scene.add(&papers, &[]);
+    scene.add(&kept, &["--read-only"]);
+    scene.settled();
+    scene.done("mkdir -p tree/deep; echo mine >tree/deep/file; ln tree/deep/file tree/again; chmod 640 tree/deep/file");
+    let there = scene.changes("move", json!({ "from": "tree", "to": "/directories/papers/tree" }));
+    assert!(!scene.path("tree").exists());
+    let info = fs::metadata(papers.join("tree/deep/file")).unwrap();
+    assert_eq!((info.uid(), info.mode() & 0o777, info.nlink()), (ANN, 0o640, 2));
+    let back = scene.changes("move", json!({ "from": "/directories/papers/letter.txt", "to": "letters/bob.txt" }));
+    assert_eq!(scene.text("letters/bob.txt").unwrap(), "dear bob\n");
+    assert_ne!(fs::metadata(scene.path("letters/bob.txt")).unwrap().uid(), ANN);
+    assert!(!papers.join("letter.txt").exists());
+    scene.undo(back);
+    scene.undo(there);
+    assert_eq!(scene.text("tree/deep/file").unwrap(), "mine\n");
+    let letter = fs::metadata(papers.join("letter.txt")).unwrap();
+    assert_eq!((letter.uid(), letter.mode() & 0o777), (ANN, 0o600));
+    assert!(!papers.join("tree").exists() && !scene.path("letters").exists());
+    for (from, to) in [("/directories/kept/letter.txt", "x"), ("tree", "/directories/kept/tree")] {
+        scene.fails("move", json!({ "from": from, "to": to }), "may be changed");
+    }
+    scene.audited();
+    scene.stop();
+}
