@@ -12,6 +12,7 @@ pub mod background;
 pub mod command;
 pub mod confine;
 pub mod directories;
+pub mod drain;
 pub mod ended_by;
 pub mod files;
 pub mod filter;

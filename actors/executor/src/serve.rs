@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use kit::{Control, ControlEvent, LinkError, LinkReader, LinkWriter, Sealed, StartError};
+use kit::{Control, LinkError, LinkReader, LinkWriter, Sealed, StartError};
 use schema::edge::Frame;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
-use schema::limits::OUTPUT_STREAMED_BYTES;
+use schema::limits::{OUTPUT_STREAMED_BYTES, RELOAD_WAIT_S};
 use schema::tool::{Admitted, ToolOutcome};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Duration;
@@ -19,6 +19,7 @@ use workspace::Area;
 use crate::again::rehearse;
 use crate::area;
 use crate::background::{self, Background, Call};
+use crate::drain;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
 use crate::limits::{OUTGOING_MAX, SETTLE_MS};
@@ -51,9 +52,11 @@ pub struct Desk {
     staged: RefCell<BTreeMap<u64, ToolOutcome>>,
     cancels: RefCell<BTreeMap<u64, Rc<Notify>>>,
     outgoing: RefCell<Option<Outgoing>>,
-    control: Option<Control>,
-    draining: Cell<bool>,
-    idle: Notify,
+    pub(crate) control: Option<Control>,
+    pub(crate) draining: Cell<bool>,
+    /// It ends as soon as nothing runs.
+    pub(crate) reloading: Cell<bool>,
+    pub(crate) idle: Notify,
 }
 
 impl Desk {
@@ -69,8 +72,20 @@ impl Desk {
             outgoing: RefCell::default(),
             control,
             draining: Cell::new(false),
+            reloading: Cell::new(false),
             idle: Notify::new(),
         })
+    }
+
+    /// Whether something new may go on in the background; in words why not.
+    pub(crate) fn not_about_to_end(&self) -> Result<(), String> {
+        if !self.reloading.get() || self.background.idle() {
+            return Ok(());
+        }
+        Err(format!(
+            "the executor starts anew when the commands in the background have ended, for {RELOAD_WAIT_S} seconds at most: \
+             wait for them, or stop them"
+        ))
     }
 
     /// Says something to the gate. False: no gate is there.
@@ -117,35 +132,7 @@ pub async fn serve(mut sealed: Sealed, (area, maker): (Area, OwnedFd)) -> Result
     tokio::select! {
         error = desk.hands.attend() => Err(error.into()),
         ended = work => ended,
-        () = drained(&desk) => Ok(()),
-    }
-}
-
-/// Returns once the supervisor has asked to drain and nothing runs; or to reload, since what there is to read again was
-/// read by the launcher: the next executor has it. What is in the background is not waited for
-/// when all is to end, but stopped.
-async fn drained(desk: &Desk) {
-    let Some(mut control) = desk.control.clone() else {
-        return std::future::pending().await;
-    };
-    let mut asked = false;
-    while !(asked && desk.ledger.borrow().idle() && desk.background.idle()) {
-        tokio::select! {
-            event = control.next() => match event {
-                ControlEvent::Drain { .. } => {
-                    desk.draining.set(true);
-                    desk.background.end(None, "the executor was stopped");
-                    asked = true;
-                }
-                ControlEvent::Reload => {
-                    // It does not end for want of progress.
-                    control.idle();
-                    asked = true;
-                }
-                ControlEvent::TreeDescribed { .. } | ControlEvent::Unavailable { .. } => {}
-            },
-            () = desk.idle.notified() => {}
-        }
+        () = drain::asked(&desk, Duration::from_secs(RELOAD_WAIT_S)) => Ok(()),
     }
 }
 

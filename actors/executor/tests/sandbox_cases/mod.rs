@@ -98,6 +98,7 @@ fn in_the_background() -> Vec<Case> {
         background::a_new_gate_is_told_of_it_and_decides,
         background::a_successor_knows_what_was_committed_and_begins_nothing_again,
         background::a_pseudo_terminal_is_there_when_asked_for,
+        background::a_reload_waits_for_it_a_while_and_then_stops_it,
         background::a_server_on_its_loopback_serves_its_own_clients,
     ]
 }

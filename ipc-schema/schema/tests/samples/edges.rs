@@ -31,7 +31,7 @@ variants!(
     to_client, TO_CLIENT, ToClient:
     Text, ToolDecided, ToolOutput, Replied, ToolReport, Status, Probed, Log, Actions, UndoPreviewed, Action, Failed
 );
-variants!(ask, ASK, Ask: Receive, RecordStep, Finish, LoadTurn, History, OpenTurns, ListActions, LoadAction, Put, Get, Remove, List);
+variants!(ask, ASK, Ask: Receive, RecordStep, Finish, LoadTurn, History, OpenTurns, ListActions, LoadAction, EndBackground, Put, Get, Remove, List);
 variants!(answer, ANSWER, Answer: Received, Stored, Turn, Messages, Open, Actions, Action, Value, Records, Failed);
 variants!(to_model, TO_MODEL, ToModel: Complete, Cancel);
 variants!(from_model, FROM_MODEL, FromModel: Token, Completed, Failed);
@@ -236,6 +236,7 @@ fn memory_down() -> Vec<ToMemory> {
         Ask::OpenTurns,
         Ask::ListActions { before: None, actions_max: 20 },
         Ask::LoadAction { action: 5 },
+        Ask::EndBackground { action: 5, outcome: outcome(), at_ms: 9 },
         Ask::Put { table: table.clone(), key: key.clone(), value: vec![1, 2, 3] },
         Ask::Get { table: table.clone(), key: key.clone() },
         Ask::Remove { table: table.clone(), key },
