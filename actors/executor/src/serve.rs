@@ -22,7 +22,7 @@ use crate::background::{self, Background, Call};
 use crate::drain;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
-use crate::limits::{OUTGOING_MAX, SETTLE_MS};
+use crate::limits::{OUTGOING_MAX, SETTLE_MS, TIDIED_AT_ONCE};
 use crate::settled;
 use crate::taken_back;
 
@@ -159,6 +159,7 @@ pub async fn edge(
                 Frame::Body(ToExecutor::Settle { action, commit }) => {
                     let standing = settle(desk, action, commit);
                     put(&outgoing, Frame::Body(FromExecutor::Settled { action, standing })).await;
+                    tokio::task::spawn_local(tidy(desk.clone()));
                 }
                 Frame::Body(ToExecutor::PreviewUndo { request, action }) => {
                     let preview = taken_back::preview(&mut desk.area.borrow_mut(), action);
@@ -325,6 +326,20 @@ fn settle(desk: &Rc<Desk>, action: u64, commit: bool) -> Standing {
         end(desk, action, ToolOutcome { standing: standing.clone(), ..outcome });
     }
     standing
+}
+
+/// Removes what a commit replaced, once it is answered, and lets others work meanwhile.
+async fn tidy(desk: Rc<Desk>) {
+    loop {
+        // First of all the answer goes out.
+        tokio::task::yield_now().await;
+        let done = desk.area.borrow_mut().tidy(TIDIED_AT_ONCE);
+        match done {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => return tracing::error!("what a commit replaced goes at the next one: {error}"),
+        }
+    }
 }
 
 /// Nobody else can work in the workspace while something is staged: a gate that does not decide is not waited for.
