@@ -44,8 +44,8 @@ impl Apply<'_> {
     pub fn open_up(&self, plan: &Plan) -> Result<(), Failed> {
         for touched in plan.touched.iter().rev().filter(|touched| touched.before.is_some()) {
             match self.directory(&touched.path) {
-                // What is in a directory that goes or has gone needs nothing.
-                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                // What is in a directory that goes or has gone needs nothing; nor what somebody put a link in the place of.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
                 other => drop(other.at("open up", &touched.path)?),
             }
         }
