@@ -33,6 +33,7 @@ pub mod pool;
 pub mod record;
 pub mod sandbox;
 pub mod serve;
+mod settle;
 pub mod settled;
 pub mod stage;
 pub mod step;

@@ -17,12 +17,12 @@ use tokio::time::Duration;
 use workspace::Area;
 
 use crate::again::rehearse;
-use crate::area;
 use crate::background::{self, Background, Call};
 use crate::drain;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
-use crate::limits::{OUTGOING_MAX, SETTLE_MS, TIDIED_AT_ONCE};
+use crate::limits::OUTGOING_MAX;
+use crate::settle::{self, Shown};
 use crate::settled;
 use crate::taken_back;
 
@@ -49,7 +49,7 @@ pub struct Desk {
     pub(crate) ledger: RefCell<Ledger>,
     pub(crate) background: Background,
     /// Rehearsed, shown, and waiting for the gate's word.
-    staged: RefCell<BTreeMap<u64, ToolOutcome>>,
+    pub(crate) staged: RefCell<BTreeMap<u64, Shown>>,
     cancels: RefCell<BTreeMap<u64, Rc<Notify>>>,
     outgoing: RefCell<Option<Outgoing>>,
     pub(crate) control: Option<Control>,
@@ -157,9 +157,12 @@ pub async fn edge(
                     run(desk, &outgoing, action, call).await;
                 }
                 Frame::Body(ToExecutor::Settle { action, commit }) => {
-                    let standing = settle(desk, action, commit);
-                    put(&outgoing, Frame::Body(FromExecutor::Settled { action, standing })).await;
-                    tokio::task::spawn_local(tidy(desk.clone()));
+                    let said = match settle::settle(desk, action, commit) {
+                        Some(standing) => FromExecutor::Settled { action, standing },
+                        None => FromExecutor::Again { action },
+                    };
+                    put(&outgoing, Frame::Body(said)).await;
+                    tokio::task::spawn_local(settle::tidy(desk.clone()));
                 }
                 Frame::Body(ToExecutor::PreviewUndo { request, action }) => {
                     let preview = taken_back::preview(&mut desk.area.borrow_mut(), action);
@@ -170,7 +173,7 @@ pub async fn edge(
                 }
                 Frame::Body(ToExecutor::Forget { action }) => {
                     desk.background.end(Some(action), "nobody had asked for it");
-                    settle(desk, action, false);
+                    settle::forget(desk, action);
                 }
                 Frame::Probe { nonce } => {
                     if let Some(answer) = kit::probe::answer(nonce) {
@@ -219,7 +222,7 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
         return put(outgoing, finished(action, &outcome)).await;
     }
     // A gate that has come back asks again.
-    let staged = desk.staged.borrow().get(&action).cloned();
+    let staged = desk.staged.borrow().get(&action).map(|shown| shown.outcome.clone());
     if let Some(outcome) = staged {
         return put(outgoing, finished(action, &outcome)).await;
     }
@@ -230,7 +233,7 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
     }
     let decided = desk.ledger.borrow_mut().run(action, call);
     match decided {
-        OnRun::Start(call) => start(desk, action, call),
+        OnRun::Start(call) => start(desk, action, call, 0),
         OnRun::Later => {}
         OnRun::Ended(outcome) => put(outgoing, finished(action, &outcome)).await,
     }
@@ -248,17 +251,18 @@ async fn cancel(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64) {
     }
 }
 
-fn start(desk: &Rc<Desk>, action: u64, call: Admitted) {
+/// `tries`: how often it was shown before.
+pub(crate) fn start(desk: &Rc<Desk>, action: u64, call: Admitted, tries: usize) {
     let cancel = Rc::new(Notify::new());
     desk.cancels.borrow_mut().insert(action, cancel.clone());
     if let Some(control) = &desk.control {
         control.busy();
     }
-    tokio::task::spawn_local(act(desk.clone(), action, call, cancel));
+    tokio::task::spawn_local(act(desk.clone(), action, call, cancel, tries));
 }
 
 /// One action's task.
-async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
+async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>, tries: usize) {
     let left_bytes = Cell::new(OUTPUT_STREAMED_BYTES);
     let stream = |from_stderr, bytes: &[u8]| {
         let left = left_bytes.get().checked_sub(bytes.len());
@@ -270,9 +274,13 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
             }
         }
     };
+    let again = async || {
+        desk.say(FromExecutor::Again { action }).await;
+    };
+    let asked = call.clone();
     let done = match Call::of(call) {
         Ok(call) => background::act(&desk, action, call, &cancel).await,
-        Err(call) => rehearse(&desk.hands, &desk.area, action, call, &cancel, stream).await,
+        Err(call) => rehearse(&desk.hands, &desk.area, action, call, &cancel, stream, again).await,
     };
     let outcome = match done {
         Ok(outcome) => outcome,
@@ -281,8 +289,9 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
     };
     desk.cancels.borrow_mut().remove(&action);
     if outcome.standing == Standing::Staged {
-        desk.staged.borrow_mut().insert(action, outcome.clone());
-        tokio::task::spawn_local(give_up_unsettled(desk.clone(), action));
+        let shown = Shown { outcome: outcome.clone(), call: asked, tries };
+        desk.staged.borrow_mut().insert(action, shown);
+        tokio::task::spawn_local(settle::give_up(desk.clone(), action, tries));
         return tell(&desk, action, &outcome).await;
     }
     let told = end(&desk, action, outcome);
@@ -297,7 +306,7 @@ async fn tell(desk: &Desk, action: u64, outcome: &ToolOutcome) {
 }
 
 /// It is over: the next may start.
-fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
+pub(crate) fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
     let (told, next) = desk.ledger.borrow_mut().end(action, outcome);
     go_on(desk, next);
     desk.worked();
@@ -307,46 +316,10 @@ fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
 /// The workspace may be free: who is next.
 fn go_on(desk: &Rc<Desk>, next: Option<(u64, Admitted)>) {
     if let Some((action, call)) = next {
-        start(desk, action, call);
+        start(desk, action, call, 0);
     }
     let entered = desk.ledger.borrow_mut().entered();
     if let Some(action) = entered {
         desk.background.entered(action);
-    }
-}
-
-/// Does what the gate has decided about what is staged. Said again, it changes nothing and has the same answer.
-fn settle(desk: &Rc<Desk>, action: u64, commit: bool) -> Standing {
-    let staged = desk.staged.borrow_mut().remove(&action);
-    let shown = staged.clone().or_else(|| desk.background.staged(action));
-    let note = shown.as_ref().map(settled::note).unwrap_or_default();
-    let standing = area::settle(&mut desk.area.borrow_mut(), action, commit, &note);
-    desk.background.settled(action, &standing);
-    if let Some(outcome) = staged {
-        end(desk, action, ToolOutcome { standing: standing.clone(), ..outcome });
-    }
-    standing
-}
-
-/// Removes what a commit replaced, once it is answered, and lets others work meanwhile.
-async fn tidy(desk: Rc<Desk>) {
-    loop {
-        // First of all the answer goes out.
-        tokio::task::yield_now().await;
-        let done = desk.area.borrow_mut().tidy(TIDIED_AT_ONCE);
-        match done {
-            Ok(true) => return,
-            Ok(false) => {}
-            Err(error) => return tracing::error!("what a commit replaced goes at the next one: {error}"),
-        }
-    }
-}
-
-/// Nobody else can work in the workspace while something is staged: a gate that does not decide is not waited for.
-async fn give_up_unsettled(desk: Rc<Desk>, action: u64) {
-    tokio::time::sleep(Duration::from_millis(SETTLE_MS)).await;
-    if desk.staged.borrow().contains_key(&action) {
-        tracing::error!("action {action}: nobody decided on what it changes; it is forgotten");
-        settle(&desk, action, false);
     }
 }

@@ -91,7 +91,10 @@ impl Gate {
             }
             FromExecutor::Settled { action, standing } => self.settled.push((*action, standing.clone())),
             FromExecutor::Background { action } => self.announced.push(*action),
-            FromExecutor::Output { .. } | FromExecutor::Finished { .. } | FromExecutor::UndoPreviewed { .. } => {}
+            FromExecutor::Output { .. }
+            | FromExecutor::Again { .. }
+            | FromExecutor::Finished { .. }
+            | FromExecutor::UndoPreviewed { .. } => {}
         }
         Ok(told)
     }

@@ -153,6 +153,8 @@ fn confined() -> Vec<Case> {
         requests::an_action_asked_for_twice_is_carried_out_once,
         requests::an_outdated_rehearsal_is_run_again,
         requests::a_rehearsal_that_is_always_outdated_is_told,
+        requests::what_is_outdated_when_it_is_settled_is_rehearsed_and_shown_again,
+        requests::what_is_always_outdated_when_it_is_settled_is_given_up,
         requests::actions_beyond_the_limit_wait_their_turn,
         requests::an_action_outlives_its_edge,
         requests::cancelling_over_the_edge,

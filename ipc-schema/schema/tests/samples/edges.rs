@@ -25,7 +25,7 @@ variants!(from_connector, FROM_CONNECTOR, FromConnector: LinkDescribed);
 variants!(to_role, TO_ROLE, ToRole: Ping, Drain, Reload, TreeDescribed, Unavailable);
 variants!(from_role, FROM_ROLE, FromRole: Ready, Pong, Busy, Idle, Want, Unwant, DescribeTree, Misbehaved);
 variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, PreviewUndo, Cancel, Forget);
-variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Finished, Settled, UndoPreviewed, Background, Ended);
+variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Again, Finished, Settled, UndoPreviewed, Background, Ended);
 variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Cancel, Status, Probe, ReadLog, ListActions, PreviewUndo, ShowAction);
 variants!(
     to_client, TO_CLIENT, ToClient:
@@ -165,6 +165,7 @@ fn executor_down() -> Vec<ToExecutor> {
 fn executor_up() -> Vec<FromExecutor> {
     vec![
         FromExecutor::Output { action: 5, from_stderr: true, bytes: vec![1, 2] },
+        FromExecutor::Again { action: 5 },
         FromExecutor::Finished { action: 5, outcome: outcome() },
         FromExecutor::Settled { action: 5, standing: Standing::Committed },
         FromExecutor::UndoPreviewed { request: 1, preview: previews().remove(0) },
