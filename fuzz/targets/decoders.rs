@@ -1,4 +1,4 @@
-//! Every decoder that reads what another process wrote. The first byte chooses which.
+//! Every decoder that reads what another process wrote, and the judgement of command lines. The first byte chooses which.
 //!
 //! What must hold for any bytes: no panic, no allocation beyond the limit; what decodes is encoded again within the limit and
 //! decodes to the same; a length prefix beyond the limit is an error.
@@ -6,6 +6,8 @@
 
 use std::fmt::Debug;
 
+use commands::limits::STEPS_MAX;
+use commands::{Kind, judged};
 use libfuzzer_sys::fuzz_target;
 use roles::launch::{EdgeGiven, Report, Request};
 use schema::codec::{body_length, decode, frame};
@@ -59,9 +61,19 @@ fn prefix(bytes: &[u8]) {
     }
 }
 
+/// A command line of any text is judged within the work there is, and what is destructive stays so with something before it.
+fn commands(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (verdict, steps) = judged(&text);
+    assert!(steps <= STEPS_MAX);
+    if verdict.kind() == Kind::Destructive && text.len() < 4096 && !text.contains('\n') {
+        assert_ne!(judged(&format!("true\n{text}")).0.kind(), Kind::Ordinary, "{text:?}");
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     let Some((choice, bytes)) = data.split_first() else { return };
-    match choice % 9 {
+    match choice % 10 {
         0 => both::<BrainWire>(bytes),
         1 => both::<ConnectorWire>(bytes),
         2 => both::<ExecutorWire>(bytes),
@@ -73,6 +85,7 @@ fuzz_target!(|data: &[u8]| {
             check::<<ControlWire as Wire>::Up>(bytes, ControlWire::LIMIT_BYTES);
         }
         7 => records(bytes),
-        _ => prefix(bytes),
+        8 => prefix(bytes),
+        _ => commands(bytes),
     }
 });

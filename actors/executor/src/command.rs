@@ -27,20 +27,11 @@ const ENVIRONMENT: [&CStr; 5] = [
 
 /// All that it is told.
 pub(crate) fn environment(on: Surroundings) -> Vec<&'static CStr> {
-    ENVIRONMENT.into_iter().chain([terminal(on)]).collect()
-}
-
-/// What it is told of its terminal.
-pub(crate) fn terminal(on: Surroundings) -> &'static CStr {
-    match on {
+    let terminal = match on {
         Surroundings::Pipes => c"TERM=dumb",
         Surroundings::Terminal => c"TERM=xterm",
-    }
-}
-
-/// Whether a variable is that one.
-pub(crate) fn is_of_terminal(variable: &CStr) -> bool {
-    variable.to_bytes().starts_with(b"TERM=")
+    };
+    ENVIRONMENT.into_iter().chain([terminal]).collect()
 }
 
 /// Becomes the shell; returns only when that fails.

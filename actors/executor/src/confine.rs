@@ -117,12 +117,10 @@ fn ruleset(writable: &[OsString], on_terminal: bool) -> Result<RulesetCreated, l
 ///
 /// # Errors
 /// The failed step.
-pub fn landlock_image(writable: &[OsString], on_terminal: bool) -> Result<(), Failure> {
+pub fn landlock_image(writable: &[OsString]) -> Result<(), Failure> {
     let all = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
     enforced(
-        ruleset(writable, on_terminal)
-            .and_then(|rules| allow(rules, "/", all))
-            .and_then(|rules| allow(rules, "/run", own())),
+        ruleset(writable, false).and_then(|rules| allow(rules, "/", all)).and_then(|rules| allow(rules, "/run", own())),
     )
 }
 

@@ -6,23 +6,22 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use kit::{Control, LinkError, LinkReader, LinkWriter, Sealed, StartError};
+use kit::{Control, ControlEvent, LinkError, LinkReader, LinkWriter, Sealed, StartError};
 use schema::edge::Frame;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
-use schema::limits::{OUTPUT_STREAMED_BYTES, RELOAD_WAIT_S};
+use schema::limits::OUTPUT_STREAMED_BYTES;
 use schema::tool::{Admitted, ToolOutcome};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Duration;
 use workspace::Area;
 
 use crate::again::rehearse;
+use crate::area;
 use crate::background::{self, Background, Call};
-use crate::drain;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
-use crate::limits::OUTGOING_MAX;
-use crate::settle::{self, Shown};
+use crate::limits::{OUTGOING_MAX, SETTLE_MS};
 use crate::settled;
 use crate::taken_back;
 
@@ -49,14 +48,12 @@ pub struct Desk {
     pub(crate) ledger: RefCell<Ledger>,
     pub(crate) background: Background,
     /// Rehearsed, shown, and waiting for the gate's word.
-    pub(crate) staged: RefCell<BTreeMap<u64, Shown>>,
+    staged: RefCell<BTreeMap<u64, ToolOutcome>>,
     cancels: RefCell<BTreeMap<u64, Rc<Notify>>>,
     outgoing: RefCell<Option<Outgoing>>,
-    pub(crate) control: Option<Control>,
-    pub(crate) draining: Cell<bool>,
-    /// It ends as soon as nothing runs.
-    pub(crate) reloading: Cell<bool>,
-    pub(crate) idle: Notify,
+    control: Option<Control>,
+    draining: Cell<bool>,
+    idle: Notify,
 }
 
 impl Desk {
@@ -72,20 +69,8 @@ impl Desk {
             outgoing: RefCell::default(),
             control,
             draining: Cell::new(false),
-            reloading: Cell::new(false),
             idle: Notify::new(),
         })
-    }
-
-    /// Whether something new may go on in the background; in words why not.
-    pub(crate) fn not_about_to_end(&self) -> Result<(), String> {
-        if !self.reloading.get() || self.background.idle() {
-            return Ok(());
-        }
-        Err(format!(
-            "the executor starts anew when the commands in the background have ended, for {RELOAD_WAIT_S} seconds at most: \
-             wait for them, or stop them"
-        ))
     }
 
     /// Says something to the gate. False: no gate is there.
@@ -132,7 +117,35 @@ pub async fn serve(mut sealed: Sealed, (area, maker): (Area, OwnedFd)) -> Result
     tokio::select! {
         error = desk.hands.attend() => Err(error.into()),
         ended = work => ended,
-        () = drain::asked(&desk, Duration::from_secs(RELOAD_WAIT_S)) => Ok(()),
+        () = drained(&desk) => Ok(()),
+    }
+}
+
+/// Returns once the supervisor has asked to drain and nothing runs; or to reload, since what there is to read again was
+/// read by the launcher: the next executor has it. What is in the background is not waited for
+/// when all is to end, but stopped.
+async fn drained(desk: &Desk) {
+    let Some(mut control) = desk.control.clone() else {
+        return std::future::pending().await;
+    };
+    let mut asked = false;
+    while !(asked && desk.ledger.borrow().idle() && desk.background.idle()) {
+        tokio::select! {
+            event = control.next() => match event {
+                ControlEvent::Drain { .. } => {
+                    desk.draining.set(true);
+                    desk.background.end(None, "the executor was stopped");
+                    asked = true;
+                }
+                ControlEvent::Reload => {
+                    // It does not end for want of progress.
+                    control.idle();
+                    asked = true;
+                }
+                ControlEvent::TreeDescribed { .. } | ControlEvent::Unavailable { .. } => {}
+            },
+            () = desk.idle.notified() => {}
+        }
     }
 }
 
@@ -157,12 +170,8 @@ pub async fn edge(
                     run(desk, &outgoing, action, call).await;
                 }
                 Frame::Body(ToExecutor::Settle { action, commit }) => {
-                    let said = match settle::settle(desk, action, commit) {
-                        Some(standing) => FromExecutor::Settled { action, standing },
-                        None => FromExecutor::Again { action },
-                    };
-                    put(&outgoing, Frame::Body(said)).await;
-                    tokio::task::spawn_local(settle::tidy(desk.clone()));
+                    let standing = settle(desk, action, commit);
+                    put(&outgoing, Frame::Body(FromExecutor::Settled { action, standing })).await;
                 }
                 Frame::Body(ToExecutor::PreviewUndo { request, action }) => {
                     let preview = taken_back::preview(&mut desk.area.borrow_mut(), action);
@@ -173,7 +182,7 @@ pub async fn edge(
                 }
                 Frame::Body(ToExecutor::Forget { action }) => {
                     desk.background.end(Some(action), "nobody had asked for it");
-                    settle::forget(desk, action);
+                    settle(desk, action, false);
                 }
                 Frame::Probe { nonce } => {
                     if let Some(answer) = kit::probe::answer(nonce) {
@@ -222,7 +231,7 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
         return put(outgoing, finished(action, &outcome)).await;
     }
     // A gate that has come back asks again.
-    let staged = desk.staged.borrow().get(&action).map(|shown| shown.outcome.clone());
+    let staged = desk.staged.borrow().get(&action).cloned();
     if let Some(outcome) = staged {
         return put(outgoing, finished(action, &outcome)).await;
     }
@@ -233,7 +242,7 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
     }
     let decided = desk.ledger.borrow_mut().run(action, call);
     match decided {
-        OnRun::Start(call) => start(desk, action, call, 0),
+        OnRun::Start(call) => start(desk, action, call),
         OnRun::Later => {}
         OnRun::Ended(outcome) => put(outgoing, finished(action, &outcome)).await,
     }
@@ -251,18 +260,17 @@ async fn cancel(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64) {
     }
 }
 
-/// `tries`: how often it was shown before.
-pub(crate) fn start(desk: &Rc<Desk>, action: u64, call: Admitted, tries: usize) {
+fn start(desk: &Rc<Desk>, action: u64, call: Admitted) {
     let cancel = Rc::new(Notify::new());
     desk.cancels.borrow_mut().insert(action, cancel.clone());
     if let Some(control) = &desk.control {
         control.busy();
     }
-    tokio::task::spawn_local(act(desk.clone(), action, call, cancel, tries));
+    tokio::task::spawn_local(act(desk.clone(), action, call, cancel));
 }
 
 /// One action's task.
-async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>, tries: usize) {
+async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
     let left_bytes = Cell::new(OUTPUT_STREAMED_BYTES);
     let stream = |from_stderr, bytes: &[u8]| {
         let left = left_bytes.get().checked_sub(bytes.len());
@@ -274,13 +282,9 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>, tr
             }
         }
     };
-    let again = async || {
-        desk.say(FromExecutor::Again { action }).await;
-    };
-    let asked = call.clone();
     let done = match Call::of(call) {
         Ok(call) => background::act(&desk, action, call, &cancel).await,
-        Err(call) => rehearse(&desk.hands, &desk.area, action, call, &cancel, stream, again).await,
+        Err(call) => rehearse(&desk.hands, &desk.area, action, call, &cancel, stream).await,
     };
     let outcome = match done {
         Ok(outcome) => outcome,
@@ -289,9 +293,8 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>, tr
     };
     desk.cancels.borrow_mut().remove(&action);
     if outcome.standing == Standing::Staged {
-        let shown = Shown { outcome: outcome.clone(), call: asked, tries };
-        desk.staged.borrow_mut().insert(action, shown);
-        tokio::task::spawn_local(settle::give_up(desk.clone(), action, tries));
+        desk.staged.borrow_mut().insert(action, outcome.clone());
+        tokio::task::spawn_local(give_up_unsettled(desk.clone(), action));
         return tell(&desk, action, &outcome).await;
     }
     let told = end(&desk, action, outcome);
@@ -306,7 +309,7 @@ async fn tell(desk: &Desk, action: u64, outcome: &ToolOutcome) {
 }
 
 /// It is over: the next may start.
-pub(crate) fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
+fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
     let (told, next) = desk.ledger.borrow_mut().end(action, outcome);
     go_on(desk, next);
     desk.worked();
@@ -316,10 +319,32 @@ pub(crate) fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<Tool
 /// The workspace may be free: who is next.
 fn go_on(desk: &Rc<Desk>, next: Option<(u64, Admitted)>) {
     if let Some((action, call)) = next {
-        start(desk, action, call, 0);
+        start(desk, action, call);
     }
     let entered = desk.ledger.borrow_mut().entered();
     if let Some(action) = entered {
         desk.background.entered(action);
+    }
+}
+
+/// Does what the gate has decided about what is staged. Said again, it changes nothing and has the same answer.
+fn settle(desk: &Rc<Desk>, action: u64, commit: bool) -> Standing {
+    let staged = desk.staged.borrow_mut().remove(&action);
+    let shown = staged.clone().or_else(|| desk.background.staged(action));
+    let note = shown.as_ref().map(settled::note).unwrap_or_default();
+    let standing = area::settle(&mut desk.area.borrow_mut(), action, commit, &note);
+    desk.background.settled(action, &standing);
+    if let Some(outcome) = staged {
+        end(desk, action, ToolOutcome { standing: standing.clone(), ..outcome });
+    }
+    standing
+}
+
+/// Nobody else can work in the workspace while something is staged: a gate that does not decide is not waited for.
+async fn give_up_unsettled(desk: Rc<Desk>, action: u64) {
+    tokio::time::sleep(Duration::from_millis(SETTLE_MS)).await;
+    if desk.staged.borrow().contains_key(&action) {
+        tracing::error!("action {action}: nobody decided on what it changes; it is forgotten");
+        settle(&desk, action, false);
     }
 }

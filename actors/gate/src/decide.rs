@@ -2,17 +2,20 @@
 //!
 //! What can be admitted so far stays in the principal's own workspace, inside a sandbox without network; so a turn that
 //! has seen untrusted text may ask for it too. The label is written down with every decision, and rules that depend on
-//! it come with tools that can do more.
+//! it come with tools that can do more. A command line is understood first (`commands`): what nobody may do is refused, what
+//! can't be told is asked about.
 
 use schema::label::{Integrity, Label};
 use schema::tool::{Admitted, Decision, Risk, ToolCall, Verdict};
 
+use self::commands::{Objection, UNDERSTOOD};
 use self::refusal::Refusal;
 use crate::principals::Principal;
 use crate::tools::{self, Tool};
 
 mod arguments;
 mod background;
+mod commands;
 mod paths;
 mod refusal;
 
@@ -30,27 +33,33 @@ pub fn decide(principal: &Principal, call: &ToolCall, label: Label) -> Decided {
     let tool = Tool::of(&call.name);
     // What is not on the list may be anything.
     let risk = tool.map_or(Risk::High, Tool::risk);
-    match admit(tool, call) {
-        Ok(admitted) => Decided {
-            decision: Decision {
-                verdict: Verdict::Allowed,
-                reason: reason(principal, label),
-                rule: "workspace.sandboxed".to_owned(),
-                risk,
-                remedy: String::new(),
-            },
-            admitted: Some(admitted),
+    let not_admitted = |verdict, risk, rule: &str, reason, remedy| Decided {
+        decision: Decision { verdict, reason, rule: rule.to_owned(), risk, remedy },
+        admitted: None,
+    };
+    let admitted = match admit(tool, call) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return not_admitted(Verdict::Refused, risk, refusal.rule, refusal.reason, refusal.remedy),
+    };
+    match commands::objection(&admitted) {
+        None => {}
+        Some(Objection::Refused { rule, reason, remedy }) => {
+            return not_admitted(Verdict::Refused, Risk::High, rule, reason, remedy);
+        }
+        Some(Objection::Asked { reason }) => {
+            let remedy = "Write out what it is to do, without what is only known when it runs.";
+            return not_admitted(Verdict::Asked, Risk::High, UNDERSTOOD, reason, remedy.to_owned());
+        }
+    }
+    Decided {
+        decision: Decision {
+            verdict: Verdict::Allowed,
+            reason: reason(principal, label),
+            rule: "workspace.sandboxed".to_owned(),
+            risk,
+            remedy: String::new(),
         },
-        Err(refusal) => Decided {
-            decision: Decision {
-                verdict: Verdict::Refused,
-                reason: refusal.reason,
-                rule: refusal.rule.to_owned(),
-                risk,
-                remedy: refusal.remedy,
-            },
-            admitted: None,
-        },
+        admitted: Some(admitted),
     }
 }
 

@@ -228,8 +228,7 @@ impl Edge<ExecutorWire> for Gate {
             FromExecutor::Settled { action, ref standing } if background::settled(self, peer, action, standing) => {
                 return Ok(());
             }
-            FromExecutor::Again { .. }
-            | FromExecutor::Output { .. }
+            FromExecutor::Output { .. }
             | FromExecutor::Finished { .. }
             | FromExecutor::Settled { .. }
             | FromExecutor::UndoPreviewed { .. } => {}
@@ -238,8 +237,7 @@ impl Edge<ExecutorWire> for Gate {
             FromExecutor::UndoPreviewed { request, preview } => {
                 return self.previews.hear(peer.who.slot, *request, preview.clone());
             }
-            FromExecutor::Again { action }
-            | FromExecutor::Background { action }
+            FromExecutor::Background { action }
             | FromExecutor::Ended { action, .. }
             | FromExecutor::Output { action, .. }
             | FromExecutor::Finished { action, .. }

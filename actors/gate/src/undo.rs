@@ -139,7 +139,6 @@ mod tests {
             turn_ended: false,
             undoes: None,
             undone_by: None,
-            background: None,
         }
     }
 

@@ -11,9 +11,8 @@ use crate::diff::Diffs;
 use crate::effects::NodeKind;
 use crate::error::{At, StageError};
 use crate::limits::Limits;
-use crate::node::{self, Found, Image, Look, Meta, Time};
+use crate::node::{self, Found, Image, Meta, Time};
 use crate::plan::{Op, Plan, Slot, Step, Touched};
-use crate::remembered::Remembered;
 use crate::store::{rename_new, slot_name};
 use crate::want::{FileWant, TreePath, Want, Wants};
 
@@ -29,8 +28,6 @@ pub struct Planner<'a> {
     pub plan: Plan,
     /// Times that directories are to have which nobody else chose.
     pub times: BTreeMap<Vec<u8>, Time>,
-    /// What need not be read again.
-    pub remembered: Remembered,
     pub(crate) diffs: Diffs,
     /// Files that are written in place, by inode number.
     overwritten: BTreeSet<u64>,
@@ -70,7 +67,6 @@ impl<'a> Planner<'a> {
             limits,
             plan: Plan { next_slot, ..Plan::default() },
             times: BTreeMap::new(),
-            remembered: Remembered::default(),
             diffs: Diffs::new(limits),
             overwritten: BTreeSet::new(),
             kept_bytes: 0,
@@ -80,7 +76,7 @@ impl<'a> Planner<'a> {
     /// The plan for all that is wanted. Each directory above a wanted node is among the wanted.
     pub fn plan(mut self, wants: &Wants) -> Result<Plan, StageError> {
         let all: Vec<Entry<'_>> = wants.iter().collect();
-        let root = node::read(self.workspace, b".", b"", Look::Node)?;
+        let root = node::read(self.workspace, b".", b"", false)?;
         let root = root.ok_or(rustix::io::Errno::NOENT).at("open", b"")?;
         let place = Place { old: Some(self.workspace), new: None, depth: 0 };
         if self.level(&all, b"", place)? {
@@ -110,7 +106,7 @@ impl<'a> Planner<'a> {
     /// Plans one node and what is in it; whether its name changes in its directory.
     fn node(&mut self, spot: &Spot<'_>, want: &Want, inner: &[Entry<'_>]) -> Result<bool, StageError> {
         let found = match spot.place.old {
-            Some(old) => self.read(old, spot.name, spot.path)?,
+            Some(old) => node::read(old, spot.name, spot.path, true)?,
             None => None,
         };
         let named = match want {
@@ -129,16 +125,6 @@ impl<'a> Planner<'a> {
             Want::Directory { meta, opaque } => self.directory(spot, meta.as_ref(), *opaque, found, inner)?,
         };
         Ok(named)
-    }
-
-    fn read(&mut self, dir: &OwnedFd, name: &[u8], path: &[u8]) -> Result<Option<Found>, StageError> {
-        if self.remembered.has(path)
-            && let Some(stat) = beneath::look(dir, name).at("look at", path)?
-            && let Some(found) = self.remembered.of_file(path, &stat)
-        {
-            return Ok(Some(found));
-        }
-        node::read(dir, name, path, Look::Whole)
     }
 
     fn file(&mut self, spot: &Spot<'_>, want: &FileWant, found: Option<Found>) -> Result<bool, StageError> {
@@ -335,7 +321,7 @@ impl<'a> Planner<'a> {
         if let (NodeKind::Directory, Some(dir)) = (found.image.kind, &found.fd) {
             for name in beneath::names(dir).at("list", spot.path)? {
                 let path = join(spot.path, &name);
-                let Some(inner) = self.read(dir, &name, &path)? else { continue };
+                let Some(inner) = node::read(dir, &name, &path, true)? else { continue };
                 let place = Place { old: Some(dir), new: None, depth: spot.place.depth + 1 };
                 self.vanish(&Spot { place, name: &name, path: &path }, &inner, None)?;
             }

@@ -17,11 +17,10 @@ use crate::effects::{Effects, NodeKind};
 use crate::error::{AreaError, At, CommitError, Conflict, Failed, StageError, UndoError};
 use crate::keep::{CONTENT, RECORD, link_name};
 use crate::limits::CHUNK_BYTES;
-use crate::node::{self, Image, Look};
+use crate::node::{self, Image};
 use crate::plan::{Delta, Plan, Slot, Touched};
 use crate::planner::Planner;
 use crate::record::{Content, Kept, Line};
-use crate::remembered::Remembered;
 use crate::roots::conflicts_in;
 use crate::store::{Store, slot_name};
 use crate::want::{FileWant, TreePath, Want, Wants, add_parents};
@@ -44,14 +43,10 @@ impl Area {
         if state != (State::Committed { undoable: true }) {
             return Err(UndoError::NotUndoable { action, state });
         }
-        self.tidy_all()?;
-        let mut parts = self.read_kept(action)?;
+        let parts = self.read_kept(action)?;
         let mut conflicts = Vec::new();
-        for part in &mut parts {
-            match changed_since(self.top(&part.name)?, &part.kept)? {
-                Ok(remembered) => part.remembered = remembered,
-                Err(found) => conflicts.extend(conflicts_in(&part.name, found)),
-            }
+        for part in &parts {
+            conflicts.extend(conflicts_in(&part.name, changed_since(self.top(&part.name)?, &part.kept)?));
         }
         if !conflicts.is_empty() {
             return Ok(Undo { effects: Effects::default(), conflicts });
@@ -115,8 +110,7 @@ impl Area {
         };
         let in_place = part.kept.iter().filter_map(stays).collect();
         let (files, relied) = (BTreeMap::new(), Vec::new());
-        let remembered = part.remembered;
-        let mut restore = Restore { store: &self.store, dir, staged, next: 0, files, in_place, relied, remembered };
+        let mut restore = Restore { store: &self.store, dir, staged, next: 0, files, in_place, relied };
         let mut wants = Wants::new();
         for one in part.kept {
             let path = TreePath(one.delta.path.clone());
@@ -124,7 +118,6 @@ impl Area {
         }
         add_parents(&mut wants);
         let mut planner = Planner::new(top, staged, &self.limits, restore.next);
-        planner.remembered = restore.remembered;
         for directory in &part.touched {
             // Nobody has changed it since, so it gets the time back that it had before the action.
             if let (Some(before), Ok(dir)) = (&directory.before, beneath::open_dir(top, &directory.path))
@@ -144,12 +137,10 @@ struct KeptPart {
     name: Vec<u8>,
     kept: Vec<Kept>,
     touched: Vec<Touched>,
-    /// What was read of the workspace.
-    remembered: Remembered,
 }
 
-/// What is not what the action left; where all is: what was read of it.
-fn changed_since(top: &OwnedFd, kept: &[Kept]) -> Result<Result<Remembered, Vec<Conflict>>, Failed> {
+/// What is not what the action left.
+fn changed_since(top: &OwnedFd, kept: &[Kept]) -> Result<Vec<Conflict>, Failed> {
     let inverse = |kept: &Kept| Delta {
         path: kept.delta.path.clone(),
         before: kept.delta.after.clone(),
@@ -158,8 +149,8 @@ fn changed_since(top: &OwnedFd, kept: &[Kept]) -> Result<Result<Remembered, Vec<
     };
     let plan = Plan { deltas: kept.iter().map(inverse).collect(), ..Plan::default() };
     match Checker::new(top, None).check(&plan) {
-        Ok(checked) => Ok(Ok(checked.remembered)),
-        Err(CommitError::Conflict(conflicts)) => Ok(Err(conflicts)),
+        Ok(_) => Ok(Vec::new()),
+        Err(CommitError::Conflict(conflicts)) => Ok(conflicts),
         Err(CommitError::Io(failed)) => Err(failed),
         Err(other) => Err(Failed { step: "compare", object: other.to_string(), errno: Errno::IO }),
     }
@@ -178,7 +169,6 @@ struct Restore<'a> {
     in_place: BTreeMap<u64, Vec<u8>>,
     /// Names of the undo store that slots are names of, too.
     relied: Vec<(u64, Image)>,
-    remembered: Remembered,
 }
 
 impl Restore<'_> {
@@ -199,7 +189,7 @@ impl Restore<'_> {
                 let mut relink = false;
                 if !only_meta {
                     // The first of several names as well: the others will be names of what is in its slot.
-                    let several = self.file(slot, &delta.path, &before, content, link)? || before.links > 1;
+                    let several = self.file(slot, &delta.path, &before, &content, link)? || before.links > 1;
                     relink = several && !delta.in_place;
                 }
                 Want::File(FileWant { slot, image: before, stays: delta.in_place, relink, exact: true })
@@ -234,7 +224,7 @@ impl Restore<'_> {
         slot: Slot,
         path: &[u8],
         image: &Image,
-        content: Content,
+        content: &Content,
         link: Option<u64>,
     ) -> Result<bool, StageError> {
         if let Some(first) = self.files.get(&image.inode) {
@@ -252,13 +242,10 @@ impl Restore<'_> {
             let file = beneath::create(self.staged, name.as_bytes()).at("restore", path)?;
             match content {
                 Content::Nothing => {}
-                Content::Inline(bytes) => {
-                    file.write_all_at(&bytes, 0).at("restore", path)?;
-                    self.remembered.slot(slot, bytes);
-                }
+                Content::Inline(bytes) => file.write_all_at(bytes, 0).at("restore", path)?,
                 Content::Stored => read_stored(self.store, &image.digest, &file).at("restore", path)?,
             }
-            node::set_new_meta(&file, &image.meta).at("restore", path)?;
+            node::set_meta(&file, &image.meta).at("restore", path)?;
         }
         if image.links > 1 {
             self.files.insert(image.inode, slot);
@@ -268,7 +255,7 @@ impl Restore<'_> {
 
     /// The file itself, if its other names have not changed it since.
     fn link(&self, link: &str, slot: &str, image: &Image) -> Result<bool, StageError> {
-        let found = node::read(&self.dir, link.as_bytes(), link.as_bytes(), Look::Whole)?;
+        let found = node::read(&self.dir, link.as_bytes(), link.as_bytes(), true)?;
         if found.is_none_or(|found| !found.image.is_like(image) || found.image.meta.xattrs != image.meta.xattrs) {
             return Ok(false);
         }

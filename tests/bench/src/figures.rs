@@ -37,13 +37,13 @@ pub struct Report {
     zeroclaw: Measured,
     figures: Vec<Figure>,
     /// Lines that go below the table.
-    details: Vec<String>,
+    pub details: Vec<String>,
     growth: Option<Vec<[String; 6]>>,
 }
 
 type Part = fn(&mut Report) -> Result<(), String>;
 
-const PARTS: [(&str, Part); 11] = [
+const PARTS: [(&str, Part); 12] = [
     ("start", Report::start),
     ("idle memory", Report::idle_memory),
     ("turns", Report::turns),
@@ -55,6 +55,7 @@ const PARTS: [(&str, Part); 11] = [
     ("waiting sandbox", Report::waiting_sandbox),
     ("transactions", Report::transactions),
     ("real work", Report::real_work),
+    ("decisions", Report::decisions),
 ];
 
 /// Measures everything and prints it; fails when something could not be measured, never because it was slow.

@@ -8,6 +8,7 @@
 mod calls;
 mod cells;
 mod changes;
+mod decisions;
 mod edge;
 mod figures;
 mod growth;

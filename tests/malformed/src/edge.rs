@@ -113,7 +113,6 @@ async fn behave(fd: OwnedFd, direction: Direction) -> io::Result<()> {
             | FromExecutor::Settled { .. }
             | FromExecutor::UndoPreviewed { .. }
             | FromExecutor::Background { .. }
-            | FromExecutor::Again { .. }
             | FromExecutor::Ended { .. } => {}
         }
     }

@@ -14,8 +14,9 @@ struct Table {
     text: fn() -> String,
 }
 
-const TABLES: [Table; 3] = [
+const TABLES: [Table; 4] = [
     Table { document: "README.md", name: "roles", text: overview },
+    Table { document: "SECURITY.md", name: "hard-rules", text: hard_rules },
     Table { document: "SECURITY.md", name: "privileges", text: privileges },
     Table { document: "SECURITY.md", name: "if-taken-over", text: if_taken_over },
 ];
@@ -95,6 +96,14 @@ fn if_taken_over() -> String {
     let mut out = String::from("| taken-over process | what its attacker has |\n| --- | --- |\n");
     for row in &TABLE {
         let _ = writeln!(out, "| `{}` | {} |", row.binary, row.if_taken_over);
+    }
+    out
+}
+
+fn hard_rules() -> String {
+    let mut out = String::from("| rule | protects | instead |\n| --- | --- | --- |\n");
+    for rule in commands::rules::ALL {
+        let _ = writeln!(out, "| `{}` | {} | {} |", rule.id, rule.protects, rule.instead);
     }
     out
 }

@@ -16,7 +16,6 @@ use crate::action::said;
 use crate::area;
 use crate::handed::Handed;
 use crate::hands::HandsError;
-use crate::image::Held;
 use crate::limits::{BACKGROUND_SETTLE_MS, CONFLICTS_NAMED_MAX, OUTPUT_CHUNK_BYTES, REST_OF_OUTPUT_MS};
 use crate::pipe::Pipe;
 use crate::record::End;
@@ -31,7 +30,6 @@ pub struct Watched {
     end: oneshot::Receiver<End>,
     limit: Duration,
     running: Rc<Running>,
-    _image: Option<Held>,
 }
 
 struct Stream {
@@ -70,10 +68,10 @@ impl Watched {
         (stdout, stderr, layer): (Pipe, Pipe, Pipe),
         end: oneshot::Receiver<End>,
         limit: Duration,
-        (running, image): (Rc<Running>, Option<Held>),
+        running: Rc<Running>,
     ) -> Watched {
         let (stdout, stderr, handed) = (Stream::new(stdout), Stream::new(stderr), Handed::new(layer));
-        Watched { action, stdout, stderr, handed, end, limit, running, _image: image }
+        Watched { action, stdout, stderr, handed, end, limit, running }
     }
 
     fn heard(&self, desk: &Desk, from_stderr: bool, length: usize) {
