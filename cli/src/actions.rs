@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use schema::actions::{ActionBrief, ActionRecord, Counts};
+use schema::actions::{ActionBrief, ActionRecord, Counts, Fate, InBackground};
 use schema::edge::local::{FromClient, ToClient};
 use schema::limits::ACTIONS_LISTED;
-use schema::tool::ToolOutcome;
+use schema::tool::{Ended, ToolOutcome};
 use serde_json::{Value, json};
 
 use crate::background;
@@ -111,6 +111,11 @@ fn line(one: &ActionBrief) -> String {
 fn became(one: &ActionBrief) -> String {
     let Counts { created, changed, deleted, more } = one.counts;
     let mut text = one.fate.words().to_owned();
+    match one.background {
+        Some(InBackground::Running | InBackground::Ended) => text = "in the background".to_owned(),
+        Some(InBackground::Unknown) => text = "in the background, end unknown".to_owned(),
+        Some(InBackground::Decided | InBackground::Discarded) | None => {}
+    }
     if let Some(of) = background::tells_of(&one.tool, &one.arguments) {
         text = format!("tells of {of}: {text}");
     }
@@ -118,7 +123,7 @@ fn became(one: &ActionBrief) -> String {
         text.push_str(&format!(" (~{changed} -{deleted} +{created}"));
         text.push_str(&if more > 0 { format!(" and {more} more)") } else { ")".to_owned() });
     }
-    if let Some(how) = one.ended.and_then(tool::unusual) {
+    if let Some(how) = how(one) {
         text.push_str(&format!(", {how}"));
     }
     if let Some(by) = one.undone_by {
@@ -128,6 +133,11 @@ fn became(one: &ActionBrief) -> String {
         text.push_str(&format!(", takes back {of}"));
     }
     text
+}
+
+/// How it ended, where that says more than its state.
+fn how(one: &ActionBrief) -> Option<String> {
+    one.ended.filter(|ended| *ended != Ended::Running).and_then(tool::unusual)
 }
 
 fn brief(one: &ActionBrief) -> Value {
@@ -143,7 +153,8 @@ fn brief(one: &ActionBrief) -> Value {
         "fate": one.fate,
         "effects": one.counts,
         "exit_code": one.ended.and_then(tool::exit_code),
-        "note": one.ended.and_then(tool::unusual),
+        "note": how(one),
+        "background": one.background,
         "undoes": one.undoes,
         "undone_by": one.undone_by,
     })
@@ -187,11 +198,17 @@ fn whole(name: &str, record: &ActionRecord) -> Value {
             .map(|it| json!({ "rule": it.rule, "reason": it.reason })),
         "effects": Shown::of(outcome.map(|it| &it.effects)),
         "committed": outcome.map_or(Some(false), tool::committed),
+        "background": record.background.map(|state| json!({
+            "state": state,
+            "changes_of": record.action,
+            "undo": undo(record),
+            "words": state.words(record.action),
+        })),
         "undoes": record.undoes,
         "undone_by": record.undone_by,
         "exit_code": outcome.and_then(|it| tool::exit_code(it.ended)),
         "ended_by": outcome.and_then(|it| it.limit),
-        "note": outcome.and_then(tool::note),
+        "note": outcome.and_then(tool::note).filter(|_| record.background != Some(InBackground::Unknown)),
         "stdout": text(|it| &it.stdout),
         "stdout_dropped_bytes": outcome.map(|it| it.stdout_dropped_bytes),
         "stderr": text(|it| &it.stderr),
@@ -201,6 +218,11 @@ fn whole(name: &str, record: &ActionRecord) -> Value {
         "ended_at": ended_at.map(date::utc),
         "settled_at": record.settled_at_ms.map(date::utc),
     })
+}
+
+/// What takes it back, while it is real.
+fn undo(record: &ActionRecord) -> Option<String> {
+    (record.fate() == Fate::Committed).then(|| format!("chela undo {}", record.action))
 }
 
 fn explain(name: &str, record: &ActionRecord, screen: &mut Screen) {
@@ -217,6 +239,10 @@ fn explain(name: &str, record: &ActionRecord, screen: &mut Screen) {
     let label = format!("{:?} {:?}", label.integrity, label.confidentiality).to_lowercase();
     screen.line(Style::Plain, &format!("label     {label}"));
     screen.line(Style::Plain, &format!("asked     {}", date::utc(record.asked_at_ms)));
+    if let Some(state) = record.background {
+        let undo = undo(record).map_or_else(String::new, |undo| format!(" ({undo})"));
+        screen.line(Style::Plain, &format!("command   {}{undo}", state.words(record.action)));
+    }
     let Some(outcome) = &record.outcome else { return };
     if outcome.settled.ended_at_ms > 0 {
         let ended = date::utc(outcome.settled.ended_at_ms);
@@ -230,7 +256,7 @@ fn explain(name: &str, record: &ActionRecord, screen: &mut Screen) {
     if let Some(code) = tool::exit_code(outcome.ended) {
         screen.line(Style::Plain, &format!("status    {code}"));
     }
-    if let Some(note) = tool::note(outcome) {
+    if let Some(note) = tool::note(outcome).filter(|_| record.background != Some(InBackground::Unknown)) {
         screen.line(Style::Warn, &format!("note      {note}"));
     }
     let output = [

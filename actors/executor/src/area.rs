@@ -144,31 +144,46 @@ pub fn stage_undo(area: &mut Area, action: u64, of: u64) -> ToolOutcome {
     ToolOutcome { effects, standing, ..ToolOutcome::of(Ended::Exited { code: 0 }) }
 }
 
-/// Makes it real, with `note` beside it, or forgets it.
-pub fn settle(area: &mut Area, action: u64, commit: bool, note: &[u8]) -> Standing {
+/// Makes it real, with `note` beside it, or forgets it. Said again, it changes nothing and has the same answer.
+///
+/// # Errors
+/// When it would have to be rehearsed again, since the workspace was changed: in words why. It is staged still.
+pub fn try_settle(area: &mut Area, action: u64, commit: bool, note: &[u8]) -> Result<Standing, String> {
     match area.state(action) {
-        State::Committed { .. } | State::Undone { .. } => return Standing::Committed,
-        State::Discarded => return Standing::Discarded { reason: "it was decided against".to_owned() },
-        State::Unknown => return Standing::Discarded { reason: "nothing is staged of it".to_owned() },
+        State::Committed { .. } | State::Undone { .. } => return Ok(Standing::Committed),
+        State::Discarded => return Ok(Standing::Discarded { reason: "it was decided against".to_owned() }),
+        State::Unknown => return Ok(Standing::Discarded { reason: "nothing is staged of it".to_owned() }),
         State::Staged => {}
     }
     if !commit {
-        return match area.discard(action) {
+        return Ok(match area.discard(action) {
             Ok(()) => Standing::Discarded { reason: "it was decided against".to_owned() },
             Err(error) => Standing::Discarded { reason: error.to_string() },
-        };
+        });
     }
     match area.commit(action, note) {
-        Ok(_) => Standing::Committed,
+        Ok(_) => Ok(Standing::Committed),
+        Err(error @ (CommitError::Outdated { .. } | CommitError::Conflict(_))) => Err(reason(&error)),
         Err(error) => {
             tracing::warn!("action {action}: {error}");
-            let reason = reason(&error);
-            if let Err(error) = area.discard(action) {
-                tracing::error!("action {action}: {error}");
-            }
-            Standing::Discarded { reason }
+            Ok(discarded(area, action, reason(&error)))
         }
     }
+}
+
+/// As [`try_settle`], for what can't be rehearsed again: it is forgotten.
+pub fn settle(area: &mut Area, action: u64, commit: bool, note: &[u8]) -> Standing {
+    try_settle(area, action, commit, note).unwrap_or_else(|reason| {
+        tracing::warn!("action {action}: {reason}");
+        discarded(area, action, reason)
+    })
+}
+
+fn discarded(area: &mut Area, action: u64, reason: String) -> Standing {
+    if let Err(error) = area.discard(action) {
+        tracing::error!("action {action}: {error}");
+    }
+    Standing::Discarded { reason }
 }
 
 fn reason(error: &CommitError) -> String {

@@ -27,11 +27,20 @@ const ENVIRONMENT: [&CStr; 5] = [
 
 /// All that it is told.
 pub(crate) fn environment(on: Surroundings) -> Vec<&'static CStr> {
-    let terminal = match on {
+    ENVIRONMENT.into_iter().chain([terminal(on)]).collect()
+}
+
+/// What it is told of its terminal.
+pub(crate) fn terminal(on: Surroundings) -> &'static CStr {
+    match on {
         Surroundings::Pipes => c"TERM=dumb",
         Surroundings::Terminal => c"TERM=xterm",
-    };
-    ENVIRONMENT.into_iter().chain([terminal]).collect()
+    }
+}
+
+/// Whether a variable is that one.
+pub(crate) fn is_of_terminal(variable: &CStr) -> bool {
+    variable.to_bytes().starts_with(b"TERM=")
 }
 
 /// Becomes the shell; returns only when that fails.

@@ -117,10 +117,12 @@ fn ruleset(writable: &[OsString], on_terminal: bool) -> Result<RulesetCreated, l
 ///
 /// # Errors
 /// The failed step.
-pub fn landlock_image(writable: &[OsString]) -> Result<(), Failure> {
+pub fn landlock_image(writable: &[OsString], on_terminal: bool) -> Result<(), Failure> {
     let all = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
     enforced(
-        ruleset(writable, false).and_then(|rules| allow(rules, "/", all)).and_then(|rules| allow(rules, "/run", own())),
+        ruleset(writable, on_terminal)
+            .and_then(|rules| allow(rules, "/", all))
+            .and_then(|rules| allow(rules, "/run", own())),
     )
 }
 

@@ -101,23 +101,25 @@ impl Root {
     }
 
     /// File access by Landlock, as this root is laid out. `writable`: names of directories that may be changed.
-    /// `on_terminal`: as [`confine::landlock`] has it; with an image as the root nothing is on one.
+    /// `on_terminal`: as [`confine::landlock`] has it.
     ///
     /// # Errors
     /// The failed step.
     pub fn landlock(&self, writable: &[OsString], on_terminal: bool) -> Result<(), Failure> {
         match self {
             Root::Host => confine::landlock(writable, on_terminal),
-            Root::Image(_) => confine::landlock_image(writable),
+            Root::Image(_) => confine::landlock_image(writable, on_terminal),
         }
     }
 
-    /// Becomes the shell of an image; returns only when that fails.
-    pub fn exec(&self, line: &[u8]) -> Failure {
+    /// Becomes its shell; returns only when that fails.
+    pub fn exec(&self, line: &[u8], on: Surroundings) -> Failure {
         match self {
-            Root::Host => command::exec(line, Surroundings::Pipes),
+            Root::Host => command::exec(line, on),
             Root::Image(environment) => {
-                let failure = command::exec_in(line, environment);
+                let others = environment.iter().map(CString::as_c_str).filter(|one| !command::is_of_terminal(one));
+                let environment: Vec<&CStr> = others.chain([command::terminal(on)]).collect();
+                let failure = command::exec_in(line, &environment);
                 if failure.step == Step::Exec { Failure::new(Step::ImageShell, failure.errno) } else { failure }
             }
         }

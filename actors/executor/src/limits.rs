@@ -142,6 +142,8 @@ pub const MOVE_ROUNDS: usize = 8;
 pub const ATTRIBUTE_BYTES: usize = 64 << 10;
 /// How long the gate may take to decide on what was staged, milliseconds.
 pub const SETTLE_MS: u64 = 30_000;
+/// What a commit replaced is removed in pieces of so many nodes; between them others work.
+pub const TIDIED_AT_ONCE: usize = 100;
 /// How long a sandbox that hands out its layer may pause, milliseconds.
 pub const HAND_OUT_PAUSE_MS: u16 = 5_000;
 /// The root directory that all sandboxes of an executor share, read-only, bytes.

@@ -18,6 +18,7 @@ use schema::codec;
 use schema::tool::{Admitted, Limit};
 use seccompiler::BpfProgram;
 
+use crate::command::Surroundings;
 use crate::ended_by::ended_by;
 use crate::image::{Digest, Root};
 use crate::layer::Room;
@@ -263,11 +264,15 @@ fn start(work: &Work<'_>, root: &Root, call: &Admitted, end: &mut RawFd) -> Resu
     sys::default_signals();
     *end = descriptors(work)?;
     match (work.operation, call) {
-        (Operation::Command, Admitted::RunCommand { command, .. }) => Err(root.exec(command.as_bytes())),
-        (Operation::Background, Admitted::Start { command, .. }) if has_terminal(work) => {
-            terminal::run(command.as_bytes(), work.terminal, *end)
+        (Operation::Command, Admitted::RunCommand { command, .. }) => {
+            Err(root.exec(command.as_bytes(), Surroundings::Pipes))
         }
-        (Operation::Background, Admitted::Start { command, .. }) => Err(root.exec(command.as_bytes())),
+        (Operation::Background, Admitted::Start { command, .. }) if has_terminal(work) => {
+            terminal::run(root, command.as_bytes(), work.terminal, *end)
+        }
+        (Operation::Background, Admitted::Start { command, .. }) => {
+            Err(root.exec(command.as_bytes(), Surroundings::Pipes))
+        }
         (Operation::Command | Operation::Background, _) => Err(Failure::new(Step::Payload, libc::EINVAL)),
         (Operation::Look | Operation::Change, call) => Ok(files::run(call)),
     }

@@ -6,22 +6,23 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use kit::{Control, ControlEvent, LinkError, LinkReader, LinkWriter, Sealed, StartError};
+use kit::{Control, LinkError, LinkReader, LinkWriter, Sealed, StartError};
 use schema::edge::Frame;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
-use schema::limits::OUTPUT_STREAMED_BYTES;
+use schema::limits::{OUTPUT_STREAMED_BYTES, RELOAD_WAIT_S};
 use schema::tool::{Admitted, ToolOutcome};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Duration;
 use workspace::Area;
 
 use crate::again::rehearse;
-use crate::area;
 use crate::background::{self, Background, Call};
+use crate::drain;
 use crate::hands::{Hands, HandsError};
 use crate::ledger::{Ledger, OnCancel, OnRun, failed};
-use crate::limits::{OUTGOING_MAX, SETTLE_MS};
+use crate::limits::OUTGOING_MAX;
+use crate::settle::{self, Shown};
 use crate::settled;
 use crate::taken_back;
 
@@ -48,12 +49,14 @@ pub struct Desk {
     pub(crate) ledger: RefCell<Ledger>,
     pub(crate) background: Background,
     /// Rehearsed, shown, and waiting for the gate's word.
-    staged: RefCell<BTreeMap<u64, ToolOutcome>>,
+    pub(crate) staged: RefCell<BTreeMap<u64, Shown>>,
     cancels: RefCell<BTreeMap<u64, Rc<Notify>>>,
     outgoing: RefCell<Option<Outgoing>>,
-    control: Option<Control>,
-    draining: Cell<bool>,
-    idle: Notify,
+    pub(crate) control: Option<Control>,
+    pub(crate) draining: Cell<bool>,
+    /// It ends as soon as nothing runs.
+    pub(crate) reloading: Cell<bool>,
+    pub(crate) idle: Notify,
 }
 
 impl Desk {
@@ -69,8 +72,20 @@ impl Desk {
             outgoing: RefCell::default(),
             control,
             draining: Cell::new(false),
+            reloading: Cell::new(false),
             idle: Notify::new(),
         })
+    }
+
+    /// Whether something new may go on in the background; in words why not.
+    pub(crate) fn not_about_to_end(&self) -> Result<(), String> {
+        if !self.reloading.get() || self.background.idle() {
+            return Ok(());
+        }
+        Err(format!(
+            "the executor starts anew when the commands in the background have ended, for {RELOAD_WAIT_S} seconds at most: \
+             wait for them, or stop them"
+        ))
     }
 
     /// Says something to the gate. False: no gate is there.
@@ -117,35 +132,7 @@ pub async fn serve(mut sealed: Sealed, (area, maker): (Area, OwnedFd)) -> Result
     tokio::select! {
         error = desk.hands.attend() => Err(error.into()),
         ended = work => ended,
-        () = drained(&desk) => Ok(()),
-    }
-}
-
-/// Returns once the supervisor has asked to drain and nothing runs; or to reload, since what there is to read again was
-/// read by the launcher: the next executor has it. What is in the background is not waited for
-/// when all is to end, but stopped.
-async fn drained(desk: &Desk) {
-    let Some(mut control) = desk.control.clone() else {
-        return std::future::pending().await;
-    };
-    let mut asked = false;
-    while !(asked && desk.ledger.borrow().idle() && desk.background.idle()) {
-        tokio::select! {
-            event = control.next() => match event {
-                ControlEvent::Drain { .. } => {
-                    desk.draining.set(true);
-                    desk.background.end(None, "the executor was stopped");
-                    asked = true;
-                }
-                ControlEvent::Reload => {
-                    // It does not end for want of progress.
-                    control.idle();
-                    asked = true;
-                }
-                ControlEvent::TreeDescribed { .. } | ControlEvent::Unavailable { .. } => {}
-            },
-            () = desk.idle.notified() => {}
-        }
+        () = drain::asked(&desk, Duration::from_secs(RELOAD_WAIT_S)) => Ok(()),
     }
 }
 
@@ -170,8 +157,12 @@ pub async fn edge(
                     run(desk, &outgoing, action, call).await;
                 }
                 Frame::Body(ToExecutor::Settle { action, commit }) => {
-                    let standing = settle(desk, action, commit);
-                    put(&outgoing, Frame::Body(FromExecutor::Settled { action, standing })).await;
+                    let said = match settle::settle(desk, action, commit) {
+                        Some(standing) => FromExecutor::Settled { action, standing },
+                        None => FromExecutor::Again { action },
+                    };
+                    put(&outgoing, Frame::Body(said)).await;
+                    tokio::task::spawn_local(settle::tidy(desk.clone()));
                 }
                 Frame::Body(ToExecutor::PreviewUndo { request, action }) => {
                     let preview = taken_back::preview(&mut desk.area.borrow_mut(), action);
@@ -182,7 +173,7 @@ pub async fn edge(
                 }
                 Frame::Body(ToExecutor::Forget { action }) => {
                     desk.background.end(Some(action), "nobody had asked for it");
-                    settle(desk, action, false);
+                    settle::forget(desk, action);
                 }
                 Frame::Probe { nonce } => {
                     if let Some(answer) = kit::probe::answer(nonce) {
@@ -231,7 +222,7 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
         return put(outgoing, finished(action, &outcome)).await;
     }
     // A gate that has come back asks again.
-    let staged = desk.staged.borrow().get(&action).cloned();
+    let staged = desk.staged.borrow().get(&action).map(|shown| shown.outcome.clone());
     if let Some(outcome) = staged {
         return put(outgoing, finished(action, &outcome)).await;
     }
@@ -242,7 +233,7 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
     }
     let decided = desk.ledger.borrow_mut().run(action, call);
     match decided {
-        OnRun::Start(call) => start(desk, action, call),
+        OnRun::Start(call) => start(desk, action, call, 0),
         OnRun::Later => {}
         OnRun::Ended(outcome) => put(outgoing, finished(action, &outcome)).await,
     }
@@ -260,17 +251,18 @@ async fn cancel(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64) {
     }
 }
 
-fn start(desk: &Rc<Desk>, action: u64, call: Admitted) {
+/// `tries`: how often it was shown before.
+pub(crate) fn start(desk: &Rc<Desk>, action: u64, call: Admitted, tries: usize) {
     let cancel = Rc::new(Notify::new());
     desk.cancels.borrow_mut().insert(action, cancel.clone());
     if let Some(control) = &desk.control {
         control.busy();
     }
-    tokio::task::spawn_local(act(desk.clone(), action, call, cancel));
+    tokio::task::spawn_local(act(desk.clone(), action, call, cancel, tries));
 }
 
 /// One action's task.
-async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
+async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>, tries: usize) {
     let left_bytes = Cell::new(OUTPUT_STREAMED_BYTES);
     let stream = |from_stderr, bytes: &[u8]| {
         let left = left_bytes.get().checked_sub(bytes.len());
@@ -282,9 +274,13 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
             }
         }
     };
+    let again = async || {
+        desk.say(FromExecutor::Again { action }).await;
+    };
+    let asked = call.clone();
     let done = match Call::of(call) {
         Ok(call) => background::act(&desk, action, call, &cancel).await,
-        Err(call) => rehearse(&desk.hands, &desk.area, action, call, &cancel, stream).await,
+        Err(call) => rehearse(&desk.hands, &desk.area, action, call, &cancel, stream, again).await,
     };
     let outcome = match done {
         Ok(outcome) => outcome,
@@ -293,8 +289,9 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>) {
     };
     desk.cancels.borrow_mut().remove(&action);
     if outcome.standing == Standing::Staged {
-        desk.staged.borrow_mut().insert(action, outcome.clone());
-        tokio::task::spawn_local(give_up_unsettled(desk.clone(), action));
+        let shown = Shown { outcome: outcome.clone(), call: asked, tries };
+        desk.staged.borrow_mut().insert(action, shown);
+        tokio::task::spawn_local(settle::give_up(desk.clone(), action, tries));
         return tell(&desk, action, &outcome).await;
     }
     let told = end(&desk, action, outcome);
@@ -309,7 +306,7 @@ async fn tell(desk: &Desk, action: u64, outcome: &ToolOutcome) {
 }
 
 /// It is over: the next may start.
-fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
+pub(crate) fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
     let (told, next) = desk.ledger.borrow_mut().end(action, outcome);
     go_on(desk, next);
     desk.worked();
@@ -319,32 +316,10 @@ fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
 /// The workspace may be free: who is next.
 fn go_on(desk: &Rc<Desk>, next: Option<(u64, Admitted)>) {
     if let Some((action, call)) = next {
-        start(desk, action, call);
+        start(desk, action, call, 0);
     }
     let entered = desk.ledger.borrow_mut().entered();
     if let Some(action) = entered {
         desk.background.entered(action);
-    }
-}
-
-/// Does what the gate has decided about what is staged. Said again, it changes nothing and has the same answer.
-fn settle(desk: &Rc<Desk>, action: u64, commit: bool) -> Standing {
-    let staged = desk.staged.borrow_mut().remove(&action);
-    let shown = staged.clone().or_else(|| desk.background.staged(action));
-    let note = shown.as_ref().map(settled::note).unwrap_or_default();
-    let standing = area::settle(&mut desk.area.borrow_mut(), action, commit, &note);
-    desk.background.settled(action, &standing);
-    if let Some(outcome) = staged {
-        end(desk, action, ToolOutcome { standing: standing.clone(), ..outcome });
-    }
-    standing
-}
-
-/// Nobody else can work in the workspace while something is staged: a gate that does not decide is not waited for.
-async fn give_up_unsettled(desk: Rc<Desk>, action: u64) {
-    tokio::time::sleep(Duration::from_millis(SETTLE_MS)).await;
-    if desk.staged.borrow().contains_key(&action) {
-        tracing::error!("action {action}: nobody decided on what it changes; it is forgotten");
-        settle(&desk, action, false);
     }
 }

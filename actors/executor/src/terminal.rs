@@ -13,7 +13,8 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, read, setsid, write};
 
-use crate::command;
+use crate::command::Surroundings;
+use crate::image::Root;
 use crate::step::{At, Failure, Step};
 use crate::sys;
 
@@ -37,7 +38,7 @@ pub fn mount_own() -> Result<(), Failure> {
 ///
 /// # Errors
 /// The failed step; in the command's own process, that of its beginning.
-pub fn run(line: &[u8], (rows, columns): (u16, u16), end: RawFd) -> Result<i32, Failure> {
+pub fn run(root: &Root, line: &[u8], (rows, columns): (u16, u16), end: RawFd) -> Result<i32, Failure> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = open("/dev/pts/ptmx", flags | OFlag::O_NONBLOCK, Mode::empty()).at(Step::Terminal)?;
     let number = sys::unlock_terminal(master.as_fd()).at(Step::Terminal)?;
@@ -47,7 +48,7 @@ pub fn run(line: &[u8], (rows, columns): (u16, u16), end: RawFd) -> Result<i32, 
     match sys::fork().at(Step::Fork)? {
         sys::Side::Child => {
             drop(master);
-            Err(begin(&slave, line))
+            Err(begin(root, &slave, line))
         }
         sys::Side::Parent(command) => {
             drop(slave);
@@ -60,12 +61,12 @@ pub fn run(line: &[u8], (rows, columns): (u16, u16), end: RawFd) -> Result<i32, 
 }
 
 /// In the command's process; returns only when it can't begin.
-fn begin(slave: &OwnedFd, line: &[u8]) -> Failure {
+fn begin(root: &Root, slave: &OwnedFd, line: &[u8]) -> Failure {
     let begun = setsid()
         .and_then(|_| sys::control_terminal(slave.as_fd()))
         .and_then(|()| (0..3).try_for_each(|to| sys::copy_to(slave.as_raw_fd(), to, false)));
     match begun.at(Step::Terminal) {
-        Ok(()) => command::exec(line, command::Surroundings::Terminal),
+        Ok(()) => root.exec(line, Surroundings::Terminal),
         Err(failure) => failure,
     }
 }

@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use schema::edge::executor::ToExecutor;
+use schema::edge::memory::Ask;
 use schema::effects::{Effects, Standing};
-use schema::tool::ToolOutcome;
+use schema::tool::{Ended, Settled, ToolOutcome};
 use serde_json::json;
 
-use crate::audit::TOOL_ENDED;
+use crate::audit::{TOOL_ENDED, now_ms};
 use crate::effects;
 use crate::hub::Gate;
+use crate::memories;
 use crate::peer::Peer;
 
 /// Commands in the background of every executor.
@@ -32,6 +34,11 @@ impl Backgrounds {
     /// Whether the action is one of them.
     pub fn has(&self, action: u64) -> bool {
         self.0.borrow().contains_key(&action)
+    }
+
+    /// Whether one that is in its executor has ended; `None`: it is not there.
+    pub fn has_ended(&self, action: u64) -> Option<bool> {
+        self.0.borrow().get(&action).map(|one| one.ended.is_some())
     }
 
     /// Whether the executor of `slot` has any.
@@ -91,13 +98,29 @@ pub fn settled(gate: &Gate, peer: &Rc<Peer<ToExecutor>>, action: u64, standing: 
 }
 
 fn over(gate: &Gate, action: u64, outcome: &ToolOutcome) {
-    gate.backgrounds.0.borrow_mut().remove(&action);
+    if let Some(one) = gate.backgrounds.0.borrow_mut().remove(&action) {
+        journal(gate, one.slot, action, outcome);
+    }
     let committed = outcome.standing == Standing::Committed;
     let mut body = json!({ "action": action, "ended": outcome.ended, "ms": outcome.ms, "committed": committed });
     if !outcome.effects.hosts.list.is_empty() {
         body["hosts"] = json!(outcome.effects.hosts.list);
     }
     gate.note(TOOL_ENDED, &body);
+}
+
+/// Journals how one ended, so that whoever looks at its action later is told.
+fn journal(gate: &Gate, slot: u32, action: u64, outcome: &ToolOutcome) {
+    let at_ms = now_ms();
+    let settled = Settled { ended_at_ms: at_ms, ..outcome.settled.clone() };
+    let outcome = ToolOutcome { settled, ..outcome.clone() };
+    let journaled = gate.memories.start(slot, Ask::EndBackground { action, outcome, at_ms });
+    tokio::task::spawn_local(async move {
+        if let Err(reason) = memories::settled(journaled.await) {
+            // The audit log has it, and the executor's store what is real.
+            tracing::error!("the end of action {action} is not journaled: {reason}");
+        }
+    });
 }
 
 /// An executor is gone, and with it what it ran: nothing of it was kept, but for what was being settled, of which only the
@@ -107,8 +130,14 @@ pub fn lost(gate: &Gate, peer: &Rc<Peer<ToExecutor>>) {
     let lost: Vec<(u64, One)> = gate.backgrounds.0.borrow_mut().extract_if(.., lost).collect();
     for (action, one) in lost {
         let body = match one.ended {
+            // What is real of it only its store says.
             Some(_) => json!({ "action": action, "ended": "unknown" }),
-            None => json!({ "action": action, "ended": "stopped", "committed": false }),
+            None => {
+                let reason = "its executor ended while it ran".to_owned();
+                let standing = Standing::Discarded { reason };
+                journal(gate, one.slot, action, &ToolOutcome { standing, ..ToolOutcome::of(Ended::Cancelled) });
+                json!({ "action": action, "ended": "stopped", "committed": false })
+            }
         };
         gate.note(TOOL_ENDED, &body);
     }

@@ -15,7 +15,7 @@ use tokio::time::{Duration, Instant};
 use crate::audit::now_ms;
 use crate::effects::Settlement;
 use crate::events::{ToolSaid, TurnEvent};
-use crate::limits::{COMMAND_TIMEOUT_MS, TOOL_GRACE_MS};
+use crate::limits::{COMMAND_TIMEOUT_MS, REHEARSALS_AGAIN_MAX, TOOL_GRACE_MS};
 use crate::peer::Peer;
 use crate::places::Places;
 
@@ -29,7 +29,11 @@ pub struct Executors {
 struct Open {
     slot: u32,
     turn: mpsc::Sender<TurnEvent>,
+    /// How long one rehearsal of it may take.
+    wall: Duration,
     late: Instant,
+    /// How often it was rehearsed again.
+    again: u32,
     streamed_bytes: usize,
     cancelled: bool,
     /// What the gate has decided on what it changes.
@@ -64,10 +68,13 @@ impl Executors {
             | Admitted::Input { .. }
             | Admitted::Stop { .. } => COMMAND_TIMEOUT_MS,
         };
+        let wall = Duration::from_millis(u64::from(wall_ms) + TOOL_GRACE_MS);
         let open = Open {
             slot: peer.who.slot,
             turn,
-            late: Instant::now() + Duration::from_millis(u64::from(wall_ms) + TOOL_GRACE_MS),
+            wall,
+            late: Instant::now() + wall,
+            again: 0,
             streamed_bytes: 0,
             cancelled: false,
             settlement: None,
@@ -98,6 +105,22 @@ impl Executors {
         }
     }
 
+    /// An action is rehearsed again, which takes its time again.
+    pub fn again(&self, peer: &Rc<Peer<ToExecutor>>, action: u64) -> Result<(), String> {
+        let mut all = self.open.borrow_mut();
+        let open = all.get_mut(&action).filter(|open| open.slot == peer.who.slot);
+        let open = open.ok_or("a word on an action that is not open")?;
+        open.again += 1;
+        if open.again > REHEARSALS_AGAIN_MAX {
+            return Err("an action that is rehearsed again and again".to_owned());
+        }
+        if !open.cancelled {
+            open.late = Instant::now() + open.wall;
+        }
+        (open.settlement, open.outcome) = (None, None);
+        Ok(())
+    }
+
     /// What an executor says: of an action that is open at it, within the limits; in words what is wrong otherwise.
     pub async fn hear(&self, peer: &Rc<Peer<ToExecutor>>, said: FromExecutor) -> Result<(), String> {
         let slot = peer.who.slot;
@@ -109,6 +132,7 @@ impl Executors {
             },
             FromExecutor::UndoPreviewed { .. } => return Err("an answer to no question about an action".to_owned()),
             FromExecutor::Settled { action, standing } => (action, ToolSaid::Ended(self.settled(action, standing)?)),
+            FromExecutor::Again { action } => return self.again(peer, action),
             FromExecutor::Background { .. } | FromExecutor::Ended { .. } => {
                 return Err("a command in the background is no turn's".to_owned());
             }

@@ -228,7 +228,8 @@ impl Edge<ExecutorWire> for Gate {
             FromExecutor::Settled { action, ref standing } if background::settled(self, peer, action, standing) => {
                 return Ok(());
             }
-            FromExecutor::Output { .. }
+            FromExecutor::Again { .. }
+            | FromExecutor::Output { .. }
             | FromExecutor::Finished { .. }
             | FromExecutor::Settled { .. }
             | FromExecutor::UndoPreviewed { .. } => {}
@@ -237,7 +238,8 @@ impl Edge<ExecutorWire> for Gate {
             FromExecutor::UndoPreviewed { request, preview } => {
                 return self.previews.hear(peer.who.slot, *request, preview.clone());
             }
-            FromExecutor::Background { action }
+            FromExecutor::Again { action }
+            | FromExecutor::Background { action }
             | FromExecutor::Ended { action, .. }
             | FromExecutor::Output { action, .. }
             | FromExecutor::Finished { action, .. }

@@ -74,6 +74,8 @@ pub const TERMINAL_COLUMNS: u16 = 80;
 pub const TERMINAL_CELLS_MAX: u16 = 1_000;
 /// What a tool may take beyond its wall-clock limit before its executor counts as broken, milliseconds.
 pub const TOOL_GRACE_MS: u64 = 60_000;
+/// How often an executor may rehearse one action again.
+pub const REHEARSALS_AGAIN_MAX: u32 = 12;
 /// Questions to executors about undos at once.
 pub const PREVIEWS_MAX: usize = 16;
 /// Crashes of one role in one turn that set the turn aside.

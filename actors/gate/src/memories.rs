@@ -284,7 +284,14 @@ fn fits(ask: &Ask, answer: &Answer) -> bool {
         Answer::Failed { .. } => true,
         Answer::Received { .. } => matches!(ask, Ask::Receive { .. }),
         Answer::Stored => {
-            matches!(ask, Ask::RecordStep { .. } | Ask::Finish { .. } | Ask::Put { .. } | Ask::Remove { .. })
+            matches!(
+                ask,
+                Ask::RecordStep { .. }
+                    | Ask::Finish { .. }
+                    | Ask::EndBackground { .. }
+                    | Ask::Put { .. }
+                    | Ask::Remove { .. }
+            )
         }
         Answer::Turn(_) => matches!(ask, Ask::LoadTurn { .. }),
         Answer::Messages(_) => matches!(ask, Ask::History { .. }),

@@ -139,6 +139,7 @@ mod tests {
             turn_ended: false,
             undoes: None,
             undone_by: None,
+            background: None,
         }
     }
 

@@ -102,6 +102,7 @@ pub fn ask(ask: &Ask) -> usize {
                 Step::Crashed { role } => role.len(),
             },
             Ask::Finish { reply, .. } => reply.len(),
+            Ask::EndBackground { outcome: it, .. } => outcome(it),
             Ask::Put { value, .. } => value.len(),
             Ask::LoadTurn { .. }
             | Ask::History { .. }

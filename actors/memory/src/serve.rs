@@ -143,6 +143,7 @@ fn ask_bytes(ask: &Ask) -> usize {
         Ask::Receive { text, .. } => text.len(),
         Ask::RecordStep { record, .. } => step_bytes(record),
         Ask::Finish { reply, .. } => reply.len(),
+        Ask::EndBackground { outcome, .. } => outcome.weight_bytes(),
         Ask::Put { value, .. } => value.len(),
         // What is read is counted whole: one big answer at a time is held.
         Ask::LoadTurn { .. } | Ask::ListActions { .. } | Ask::LoadAction { .. } | Ask::List { .. } => GROUP_BYTES_MAX,
@@ -172,6 +173,7 @@ fn ask_name(ask: &Ask) -> &'static str {
         Ask::OpenTurns => "open turns",
         Ask::ListActions { .. } => "list actions",
         Ask::LoadAction { .. } => "load an action",
+        Ask::EndBackground { .. } => "end a command in the background",
         Ask::Put { .. } => "put",
         Ask::Get { .. } => "get",
         Ask::Remove { .. } => "remove",

@@ -145,7 +145,7 @@ fn a_journal_from_before_actions_were_listed_is_read_too() {
     let database = rusqlite::Connection::open(dir.path().join("memory.db")).unwrap();
     database
         .execute_batch(
-            "DROP INDEX step_of_action; DROP INDEX step_of_undo; ALTER TABLE step DROP COLUMN at_ms;
+            "DROP TABLE background_end; DROP INDEX step_of_action; DROP INDEX step_of_undo; ALTER TABLE step DROP COLUMN at_ms;
              ALTER TABLE step DROP COLUMN undoes; PRAGMA user_version = 1;",
         )
         .unwrap();
@@ -154,4 +154,31 @@ fn a_journal_from_before_actions_were_listed_is_read_too() {
     let shown = show(&mut store, 5).unwrap();
     assert_eq!((shown.asked_at_ms, shown.settled_at_ms), (1_795_548_000_000, None), "the turn's time is known");
     assert_eq!(list(&mut store, None, 10)[0].fate, Fate::Committed);
+}
+
+#[test]
+fn the_end_of_a_command_in_the_background_is_told_in_place_of_its_beginning_and_the_first_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = journal(dir.path());
+    let turn = new_turn(&mut store, "m5", "please");
+    stored(one(&mut store, step(turn, 0, decided(5))));
+    let begun = ToolOutcome { stdout: b"runs".to_vec(), ..ToolOutcome::of(Ended::Running) };
+    stored(one(&mut store, step(turn, 1, Step::ToolFinished { action: 5, outcome: begun })));
+    stored(one(&mut store, finish(turn, "done")));
+    assert_eq!(list(&mut store, None, 1)[0].fate, Fate::Background);
+    let end = |outcome| Ask::EndBackground { action: 5, outcome, at_ms: 1_795_548_999_000 };
+    stored(one(&mut store, end(outcome(Standing::Committed))));
+    stored(one(&mut store, end(outcome(Standing::Discarded { reason: "late".into() }))));
+    for mut store in [store, journal(dir.path())] {
+        let shown = show(&mut store, 5).unwrap();
+        assert_eq!((shown.fate(), shown.settled_at_ms), (Fate::Committed, Some(1_795_548_999_000)));
+        assert_eq!(shown.outcome, Some(outcome(Standing::Committed)));
+        let listed = &list(&mut store, None, 1)[0];
+        assert_eq!((listed.fate, listed.counts.created), (Fate::Committed, 1));
+    }
+    let mut store = journal(dir.path());
+    for action in [4, 0, u64::MAX] {
+        let ask = Ask::EndBackground { action, outcome: outcome(Standing::Committed), at_ms: 1 };
+        assert!(matches!(one(&mut store, ask), Answer::Failed { .. }), "{action} is no action of this journal");
+    }
 }

@@ -118,6 +118,13 @@ fn damage_that_shows_only_while_it_is_read_is_found() {
     let home = tempfile::tempdir().unwrap();
     filled(home.path());
     let mut store = journal(home.path());
+    // More than its cache holds: what was looked at when it was opened is not read again.
+    for n in 200..320 {
+        let turn = new_turn(&mut store, &format!("m{n}"), &"words ".repeat(5000));
+        stored(one(&mut store, finish(turn, "ok")));
+    }
+    drop(store);
+    let mut store = journal(home.path());
     store.ensure_open().unwrap();
     // Every page but the first, behind the back of the open database.
     let mut file = fs::OpenOptions::new().write(true).open(home.path().join("memory.db")).unwrap();

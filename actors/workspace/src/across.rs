@@ -13,7 +13,7 @@ use crate::change::{Change, View};
 use crate::content;
 use crate::effects::NodeKind;
 use crate::error::{At, StageError};
-use crate::node::{self, Found, Image};
+use crate::node::{self, Found, Image, Look};
 use crate::plan::Plan;
 use crate::planner::join;
 use crate::roots::{DIRECTORIES, Root, STAGING, beside};
@@ -202,7 +202,7 @@ impl Carrier<'_, '_, '_> {
         }
         let (above, name) = beneath::split(from);
         let dir = self.source.parents.get(above).at("open", above)?;
-        let found = node::read(dir, name, from, false)?.ok_or(rustix::io::Errno::NOENT).at("look at", from)?;
+        let found = node::read(dir, name, from, Look::Node)?.ok_or(rustix::io::Errno::NOENT).at("look at", from)?;
         let mut names = Vec::new();
         let want = match found.image.kind {
             NodeKind::Directory => {

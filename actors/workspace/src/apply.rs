@@ -44,8 +44,8 @@ impl Apply<'_> {
     pub fn open_up(&self, plan: &Plan) -> Result<(), Failed> {
         for touched in plan.touched.iter().rev().filter(|touched| touched.before.is_some()) {
             match self.directory(&touched.path) {
-                // What is in a directory that goes or has gone needs nothing.
-                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                // What is in a directory that goes or has gone needs nothing; nor what somebody put a link in the place of.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
                 other => drop(other.at("open up", &touched.path)?),
             }
         }
@@ -126,22 +126,28 @@ impl Apply<'_> {
 
     fn exchange(&self, path: &[u8], slot: &str, new: u64, displaced: Option<Stamp>) -> Result<bool, Failed> {
         let (dir, name) = self.parent(path)?;
-        let stat = beneath::look(&dir, name).at("look at", path)?.ok_or(Errno::NOENT).at("look at", path)?;
-        if stat.st_ino == new {
-            return Ok(true);
+        // A file that was checked a moment ago is moved without looking; it is looked at where it has come to.
+        if displaced.is_none() {
+            let stat = beneath::look(&dir, name).at("look at", path)?.ok_or(Errno::NOENT).at("look at", path)?;
+            if stat.st_ino == new {
+                return Ok(true);
+            }
+            movable(&dir, name, &stat).at("open up", path)?;
         }
-        movable(&dir, name, &stat).at("open up", path)?;
         rustix::fs::renameat_with(&dir, name, self.staged, slot, RenameFlags::EXCHANGE).at("replace", path)?;
         self.is_what_was_checked(slot, displaced).at("look at", path)
     }
 
     fn delete(&self, path: &[u8], slot: &str, displaced: Option<Stamp>) -> Result<bool, Failed> {
-        if beneath::look(self.staged, slot.as_bytes()).at("look at", slot.as_bytes())?.is_some() {
+        if displaced.is_none() && beneath::look(self.staged, slot.as_bytes()).at("look at", slot.as_bytes())?.is_some()
+        {
             return Ok(true);
         }
         let (dir, name) = self.parent(path)?;
-        let stat = beneath::look(&dir, name).at("look at", path)?.ok_or(Errno::NOENT).at("look at", path)?;
-        movable(&dir, name, &stat).at("open up", path)?;
+        if displaced.is_none() {
+            let stat = beneath::look(&dir, name).at("look at", path)?.ok_or(Errno::NOENT).at("look at", path)?;
+            movable(&dir, name, &stat).at("open up", path)?;
+        }
         rename_new(&dir, name, self.staged, slot.as_bytes()).at("delete", path)?;
         self.is_what_was_checked(slot, displaced).at("look at", path)
     }

@@ -9,13 +9,14 @@ use rustix::fs::{Mode, OFlags};
 use crate::effects::Effects;
 use crate::error::{AreaError, At, StageError};
 use crate::kept_links::KeptLinks;
-use crate::limits::Limits;
+use crate::limits::{Limits, PLANNED_CHANGES_MAX};
 use crate::plan::Plan;
 use crate::point::Point;
 use crate::record::{self, Line};
 use crate::roots::Root;
 use crate::seal::Key;
 use crate::store::{Store, made_dir};
+use crate::tidy::Remains;
 use crate::{beneath, keep};
 
 /// Called at each point of a commit.
@@ -32,6 +33,10 @@ pub struct Area {
     pub(crate) known: BTreeMap<u64, Known>,
     /// Staged by this process: what is staged is as it was written.
     pub(crate) fresh: BTreeSet<u64>,
+    /// The plan of the action that was staged last, as its file has it, unless it is large.
+    pub(crate) planned: Option<(u64, Plan)>,
+    /// What commits replaced.
+    pub(crate) remains: Remains,
     /// How often the workspace was committed to.
     pub(crate) counter: u64,
     /// What that was when an action's rehearsal began, until it is staged.
@@ -146,6 +151,8 @@ impl Area {
             limits,
             known: BTreeMap::new(),
             fresh: BTreeSet::new(),
+            planned: None,
+            remains: Remains::default(),
             counter: 0,
             rehearsing: BTreeMap::new(),
             torn: None,
@@ -154,6 +161,7 @@ impl Area {
             kept_links: KeptLinks::default(),
         };
         let recovered = area.recover()?;
+        area.tidy_all()?;
         area.undo_bytes = keep::total_bytes(&area.store)?;
         area.kept_links = KeptLinks::find(&area.store)?;
         area.expire(None)?;
@@ -180,7 +188,7 @@ impl Area {
         let name = format!("{action}.discarded");
         drop(beneath::create(&self.store.actions, name.as_bytes()).at("create", name.as_bytes())?);
         self.known.insert(action, Known { standing: Standing::Discarded, kept: false, at_s: crate::node::now().s });
-        self.fresh.remove(&action);
+        self.no_more_staged(action);
         self.remove_staged(action)?;
         Ok(())
     }
@@ -257,14 +265,21 @@ impl Area {
     }
 
     /// Makes the directory of a new action.
-    pub(crate) fn begin(&self, action: u64) -> Result<OwnedFd, StageError> {
+    pub(crate) fn begin(&mut self, action: u64) -> Result<OwnedFd, StageError> {
         self.whole()?;
+        self.tidy_all()?;
         if self.known.contains_key(&action) {
             return Err(StageError::Known(action));
         }
         let name = action.to_string();
         self.remove_staged(action)?;
         Ok(made_dir(&self.store.staging, name.as_bytes())?)
+    }
+
+    /// What was staged of an action is not any more.
+    pub(crate) fn no_more_staged(&mut self, action: u64) {
+        self.fresh.remove(&action);
+        self.planned.take_if(|(planned, _)| *planned == action);
     }
 
     /// Writes a new action's plan, or removes what there is of one that failed.
@@ -279,7 +294,9 @@ impl Area {
             Ok(plan) => {
                 self.known.insert(action, Known { standing: Standing::Staged, kept: false, at_s: 0 });
                 self.fresh.insert(action);
-                Ok(plan.effects)
+                let effects = plan.effects.clone();
+                self.planned = (plan.deltas.len() <= PLANNED_CHANGES_MAX).then_some((action, plan));
+                Ok(effects)
             }
             Err(error) => {
                 // The first error is the one to tell; what could not be removed now is removed at the next `open`.

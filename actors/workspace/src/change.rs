@@ -10,7 +10,7 @@ use crate::beneath;
 use crate::effects::{Effects, NodeKind};
 use crate::error::{At, StageError};
 use crate::limits::Limits;
-use crate::node::{self, Image, Meta};
+use crate::node::{self, Image, Look, Meta};
 use crate::parents::Parents;
 use crate::plan::{Plan, Slot};
 use crate::planner::{Planner, join};
@@ -156,7 +156,7 @@ impl<'a> View<'a> {
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(Now::Nothing),
             Err(errno) => return Err(errno).at("open", above)?,
         };
-        Ok(node::read(dir, name, path, false)?.map_or(Now::Nothing, |found| Now::Old(found.image)))
+        Ok(node::read(dir, name, path, Look::Node)?.map_or(Now::Nothing, |found| Now::Old(found.image)))
     }
 
     pub fn write(&mut self, path: &[u8], bytes: &[u8], mode: Option<u32>) -> Result<(), StageError> {
@@ -180,7 +180,7 @@ impl<'a> View<'a> {
         let slot = self.slot();
         let file = beneath::create(self.staged, slot_name(slot).as_bytes()).at("stage", path)?;
         std::io::Write::write_all(&mut &file, bytes).at("stage", path)?;
-        node::set_meta(&file, &meta).at("stage", path)?;
+        node::set_new_meta(&file, &meta).at("stage", path)?;
         let image = Image {
             kind: NodeKind::File,
             bytes: bytes.len() as u64,
@@ -251,7 +251,7 @@ impl<'a> View<'a> {
             let mut names: Vec<Vec<u8>> = Vec::new();
             if old {
                 let (above, name) = beneath::split(from);
-                let found = node::read(self.parents.get(above).at("open", above)?, name, from, false)?;
+                let found = node::read(self.parents.get(above).at("open", above)?, name, from, Look::Node)?;
                 if let Some(dir) = found.as_ref().and_then(|found| found.fd.as_ref()) {
                     names = beneath::names(dir).at("list", from)?;
                 }
@@ -277,7 +277,7 @@ impl<'a> View<'a> {
     fn moved_old(&mut self, from: &[u8]) -> Result<(Want, bool), StageError> {
         let (above, name) = beneath::split(from);
         let dir = self.parents.get(above).at("open", above)?;
-        let found = node::read(dir, name, from, true)?.ok_or(rustix::io::Errno::NOENT).at("look at", from)?;
+        let found = node::read(dir, name, from, Look::Whole)?.ok_or(rustix::io::Errno::NOENT).at("look at", from)?;
         let image = found.image;
         let want = match image.kind {
             NodeKind::Directory => Want::Directory { meta: Some(image.meta), opaque: false },

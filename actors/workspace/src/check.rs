@@ -1,7 +1,6 @@
 //! Before a commit: whether the workspace is what it was at `stage`, and what an undo will need of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
@@ -12,10 +11,11 @@ use crate::content;
 use crate::effects::NodeKind;
 use crate::error::{At, CommitError, Conflict, ConflictKind, Failed, StageError};
 use crate::keep::Keeper;
-use crate::node::{self, Found, Image};
+use crate::node::{self, Found, Image, Look};
 use crate::parents::Parents;
 use crate::plan::{Delta, Plan};
 use crate::record::{Content, Kept};
+use crate::remembered::Remembered;
 
 /// What was found.
 #[derive(Default)]
@@ -24,6 +24,8 @@ pub struct Checked {
     pub kept: Vec<Kept>,
     /// What each path was found to be.
     pub stamps: BTreeMap<Vec<u8>, Stamp>,
+    /// Without a keeper: contents that were read.
+    pub remembered: Remembered,
 }
 
 /// Compares a plan with the workspace.
@@ -76,7 +78,7 @@ impl<'a, 'k> Checker<'a, 'k> {
         for (path, image) in &plan.relied_on {
             // A file that the action changes itself was compared already.
             let hash = !old.contains(&path[..]);
-            match self.read(path, hash)? {
+            match self.read(path, if hash { Look::Whole } else { Look::Node })? {
                 Seen::Node(found) if found.image.inode == image.inode && (!hash || found.image.is_like(image)) => {}
                 Seen::Node(_) | Seen::Other => self.conflict(path, ConflictKind::Changed),
                 Seen::Nothing => self.conflict(path, ConflictKind::Vanished),
@@ -87,7 +89,7 @@ impl<'a, 'k> Checker<'a, 'k> {
 
     /// What was there must be there still. A directory that goes must have nothing in it but what goes with it.
     fn existing(&mut self, delta: &Delta, before: &Image, goes: Option<&BTreeSet<&[u8]>>) -> Result<(), CommitError> {
-        let mut found = match self.read(&delta.path, false)? {
+        let mut found = match self.read(&delta.path, Look::Small)? {
             Seen::Node(found) => found,
             Seen::Other => {
                 self.conflict(&delta.path, ConflictKind::Changed);
@@ -110,15 +112,15 @@ impl<'a, 'k> Checker<'a, 'k> {
     ) -> Result<(), CommitError> {
         let mut content = Content::Nothing;
         if let (NodeKind::File, NodeKind::File, Some(fd)) = (before.kind, found.image.kind, &found.fd) {
-            let file = File::from(rustix::io::dup(fd).at("open", &delta.path)?);
             let only_meta = delta.in_place && delta.after.as_ref().is_some_and(|after| before.same_content(after));
             found.image.digest = match self.keeper.as_deref_mut() {
                 Some(keeper) if found.image.bytes == before.bytes && !only_meta => {
-                    let (digest, kept) = keeper.keep(&file, &before.digest)?;
+                    let (digest, kept) = keeper.keep(found, &before.digest)?;
                     content = kept;
                     digest
                 }
-                _ => content::digest(&file).at("read", &delta.path)?.1,
+                _ if found.content.is_some() => found.image.digest,
+                _ => content::digest(fd).at("read", &delta.path)?.1,
             };
         }
         let other_file = delta.in_place && before.kind == NodeKind::File && before.inode != found.image.inode;
@@ -133,6 +135,9 @@ impl<'a, 'k> Checker<'a, 'k> {
                     self.conflict(&path, ConflictKind::Appeared);
                 }
             }
+        }
+        if self.keeper.is_none() {
+            self.checked.remembered.file(&delta.path, found);
         }
         let stamp = Stamp { inode: found.image.inode, bytes: found.image.bytes as i64, mtime: found.image.meta.mtime };
         if found.image.kind == NodeKind::File {
@@ -166,15 +171,15 @@ impl<'a, 'k> Checker<'a, 'k> {
         self.conflicts.push(Conflict { path: path.to_vec(), kind });
     }
 
-    /// Looks at a path; a file's content is read with `hash` only.
-    fn read(&mut self, path: &[u8], hash: bool) -> Result<Seen, CommitError> {
+    /// Looks at a path.
+    fn read(&mut self, path: &[u8], look: Look) -> Result<Seen, CommitError> {
         let (above, name) = beneath::split(path);
         let dir = match self.parents.get(above) {
             Ok(dir) => dir,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Seen::Nothing),
             Err(errno) => return Err(Failed::new("open", above, errno).into()),
         };
-        match node::read(dir, name, path, hash) {
+        match node::read(dir, name, path, look) {
             Ok(Some(found)) => Ok(Seen::Node(found)),
             Ok(None) => Ok(Seen::Nothing),
             Err(StageError::Io(failed)) if !matches!(failed.errno, Errno::STALE | Errno::NOENT) => Err(failed.into()),

@@ -16,7 +16,7 @@ use crate::error::{AreaError, At, CommitError, Conflict, ConflictKind, Failed};
 use crate::keep::{self, Keeper, RECORD};
 use crate::kept_links::KeptLinks;
 use crate::limits::SYNC_ONE_BY_ONE_MAX;
-use crate::node;
+use crate::node::{self, Look};
 use crate::parents::Parents;
 use crate::plan::{Op, Plan};
 use crate::point::Point;
@@ -46,8 +46,14 @@ impl Area {
         if self.known.get(&action).map(|known| known.standing) != Some(Standing::Staged) {
             return Err(CommitError::NotStaged { action, state: self.state(action) });
         }
-        let found = self.store.read_plan(self.store.staged(action)?, PLAN, &plan_name(action))?;
-        let (plan, _) = found.ok_or_else(|| damaged(action, "there is none"))?;
+        self.tidy_all()?;
+        let plan = match self.planned.take_if(|(planned, _)| *planned == action) {
+            Some((_, plan)) => plan,
+            None => {
+                let found = self.store.read_plan(self.store.staged(action)?, PLAN, &plan_name(action))?;
+                found.ok_or_else(|| damaged(action, "there is none"))?.0
+            }
+        };
         if plan.since != self.counter {
             return Err(CommitError::Outdated { action, commits: self.counter.saturating_sub(plan.since) });
         }
@@ -238,13 +244,15 @@ impl Area {
         rustix::fs::fsync(&self.store.actions).at("sync", b"the actions")?;
         let kept = beneath::look(&self.store.undo, name.as_bytes()).at("look at", name.as_bytes())?.is_some();
         self.known.insert(action, Known { standing: Standing::Committed { undo_of }, kept, at_s: node::now().s });
-        self.fresh.remove(&action);
+        self.no_more_staged(action);
         self.point(Point::Recorded);
         remove_file(&self.store.journal, name.as_bytes())?;
         self.point(Point::Closed);
-        self.remove_staged(action)?;
-        self.kept_links.drop_last(&self.store)?;
-        self.point(Point::Cleaned);
+        self.leave(action)?;
+        // Nobody is to see a file with a name more than it has in the workspace.
+        if plan.has_shared_files() || plan.others.iter().any(|(_, part)| part.has_shared_files()) {
+            self.tidy_all()?;
+        }
         Ok(())
     }
 
@@ -333,7 +341,7 @@ fn staged_is_whole(action: u64, part: &Part<'_>) -> Result<(), CommitError> {
         let whole = parents
             .get(parent)
             .ok()
-            .and_then(|dir| node::read(dir, name, &delta.path, true).ok().flatten())
+            .and_then(|dir| node::read(dir, name, &delta.path, Look::Whole).ok().flatten())
             .is_some_and(|found| {
                 let same = found.image.kind == after.kind && found.image.same_content(after);
                 same || linked.contains(&found.image.inode)

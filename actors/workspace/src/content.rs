@@ -1,14 +1,15 @@
 //! A file's content: its digest, and copies that keep its holes.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::fs::{FallocateFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use crate::limits::CHUNK_BYTES;
+use crate::limits::{BLOCK_BYTES, CHUNK_BYTES, SMALL_BYTES_MAX};
 
 /// A run of data in a file that may have holes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct Extent {
 }
 
 /// Length and SHA-256 of a file, in one pass over what it has on disk; a hole is hashed as the zeros it reads as.
-pub fn digest(file: &File) -> io::Result<(u64, [u8; 32])> {
+pub fn digest(file: impl AsFd) -> io::Result<(u64, [u8; 32])> {
     let mut hash = Sha256::new();
     let length = each_run(file, |run| {
         match run {
@@ -41,19 +42,20 @@ pub enum Run<'a> {
 }
 
 /// Calls `with` on all of a file, in order. The length that was seen: what is appended meanwhile is not waited for.
-pub fn each_run(file: &File, mut with: impl FnMut(Run<'_>) -> io::Result<()>) -> io::Result<u64> {
-    let length = file.metadata()?.len();
+pub fn each_run(file: impl AsFd, mut with: impl FnMut(Run<'_>) -> io::Result<()>) -> io::Result<u64> {
+    let stat = rustix::fs::fstat(&file)?;
+    let (length, is_dense) = (stat.st_size as u64, is_dense(&stat));
     let mut buffer = vec![0; CHUNK_BYTES.min(usize::try_from(length).unwrap_or(CHUNK_BYTES))];
     let mut at = 0;
     while at < length {
-        let (start, end) = next_data(file, at, length)?;
+        let (start, end) = if is_dense { (at, length) } else { next_data(&file, at, length)? };
         if start > at {
             with(Run::Hole(start - at))?;
         }
         at = start;
         while at < end {
             let want = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
-            let got = read_at(file, &mut buffer[..want], at)?;
+            let got = read_at(&file, &mut buffer[..want], at)?;
             if got == 0 {
                 // It was cut short while it was read: whoever compares digests will notice.
                 return Ok(at);
@@ -65,16 +67,22 @@ pub fn each_run(file: &File, mut with: impl FnMut(Run<'_>) -> io::Result<()>) ->
     Ok(length)
 }
 
+/// A small file that has room on the disk for all of its length, so that no hole in it is worth looking for.
+fn is_dense(stat: &Stat) -> bool {
+    let length = stat.st_size as u64;
+    length <= SMALL_BYTES_MAX && stat.st_blocks as u64 * BLOCK_BYTES >= length
+}
+
 /// The next run of data at or behind `at`; where there is none: the end, empty.
-fn next_data(file: &File, at: u64, length: u64) -> io::Result<(u64, u64)> {
-    let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+fn next_data(file: impl AsFd, at: u64, length: u64) -> io::Result<(u64, u64)> {
+    let start = match rustix::fs::seek(&file, SeekFrom::Data(at)) {
         Ok(start) => start.min(length),
         Err(Errno::NXIO) => return Ok((length, length)),
         // A filesystem that knows no holes.
         Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok((at, length)),
         Err(errno) => return Err(errno.into()),
     };
-    let end = match rustix::fs::seek(file, SeekFrom::Hole(start)) {
+    let end = match rustix::fs::seek(&file, SeekFrom::Hole(start)) {
         Ok(end) => end.min(length),
         Err(Errno::NXIO | Errno::INVAL | Errno::OPNOTSUPP) => length,
         Err(errno) => return Err(errno.into()),
@@ -82,8 +90,12 @@ fn next_data(file: &File, at: u64, length: u64) -> io::Result<(u64, u64)> {
     Ok((start, end.max(start)))
 }
 
-/// A file's runs of data, or `None` when it has more than `most`.
-pub fn extents(file: &File, length: u64, most: usize) -> io::Result<Option<Vec<Extent>>> {
+/// The runs of data of a file that `stat` is of, or `None` when it has more than `most`.
+pub fn extents(file: &File, stat: &Stat, most: usize) -> io::Result<Option<Vec<Extent>>> {
+    let length = stat.st_size as u64;
+    if is_dense(stat) {
+        return Ok(Some(if length > 0 { vec![Extent { offset: 0, bytes: length }] } else { Vec::new() }));
+    }
     let mut found = Vec::new();
     let mut at = 0;
     while at < length {
@@ -154,8 +166,9 @@ pub fn copy_piece(from: &File, to: &File, at: u64, most: u64) -> io::Result<Piec
 /// Makes `to` hold what `from` does without ever being shorter than both: the file of several names that is written in
 /// place. Room is asked for first, so that a full disk is noticed before anything is written.
 pub fn overwrite(from: &File, to: &File) -> io::Result<()> {
-    let length = from.metadata()?.len();
-    if extents(from, length, 1)?.is_some_and(|runs| runs.iter().any(|run| run.bytes == length)) {
+    let stat = rustix::fs::fstat(from)?;
+    let length = stat.st_size as u64;
+    if extents(from, &stat, 1)?.is_some_and(|runs| runs.iter().any(|run| run.bytes == length)) {
         match rustix::fs::fallocate(to, FallocateFlags::KEEP_SIZE, 0, length) {
             Ok(()) | Err(Errno::OPNOTSUPP) => {}
             Err(errno) => return Err(errno.into()),
@@ -195,32 +208,33 @@ fn clear(file: &File, at: u64, bytes: u64) -> io::Result<()> {
     result
 }
 
-/// All of a small file; `None` when it is longer than `most`.
-pub fn small(file: &File, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    if file.metadata()?.len() > most {
+/// All of a file whose length is about `length`; `None` when it is longer than `most`.
+pub fn small(file: impl AsFd, length: u64, most: u64) -> io::Result<Option<Vec<u8>>> {
+    if length > most {
         return Ok(None);
     }
-    let mut chunk = [0; 16 << 10];
+    // One byte more than it should have: what is not filled shows the end, without another call to find it.
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0) + 1];
+    let mut filled = 0;
     loop {
-        match read_at(file, &mut chunk, bytes.len() as u64)? {
-            0 => return Ok(Some(bytes)),
-            got => bytes.extend_from_slice(&chunk[..got]),
+        let got = read_at(&file, &mut bytes[filled..], filled as u64)?;
+        filled += got;
+        if filled < bytes.len() {
+            // A read of a file is short only where it ends.
+            bytes.truncate(filled);
+            return Ok(Some(bytes));
         }
-        if bytes.len() as u64 > most {
+        if filled as u64 > most {
             return Ok(None);
         }
+        // It has grown meanwhile.
+        bytes.resize(filled * 2, 0);
     }
 }
 
 /// One read at an offset that a signal does not end.
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(buffer, at) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
+fn read_at(file: impl AsFd, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    Ok(rustix::io::retry_on_intr(|| rustix::io::pread(&file, &mut *buffer, at))?)
 }
 
 /// Calls `with` on `bytes` zeros, in pieces.

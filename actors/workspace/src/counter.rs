@@ -28,6 +28,8 @@ impl Area {
     /// of date once anything else has been committed since. Without this call it counts from when it is staged.
     /// How often the workspace was committed to until now.
     pub fn begin_rehearsal(&mut self, action: u64) -> u64 {
+        // What fails is tried again, and told, by who stages.
+        let _ = self.tidy_all();
         self.rehearsing.insert(action, self.counter);
         // What was never staged is not waited for.
         while self.rehearsing.len() > REHEARSING_MAX {
@@ -44,7 +46,7 @@ impl Area {
         }
         self.remove_staged(action)?;
         self.known.remove(&action);
-        self.fresh.remove(&action);
+        self.no_more_staged(action);
         Ok(())
     }
 

@@ -1,11 +1,11 @@
 //! What differs: noted for the commit, and shown.
 
-use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 
 use rustix::fs::AtFlags;
 
 use crate::beneath;
+use crate::diff::Text;
 use crate::effects::{ChangeKind, Effect, NodeKind};
 use crate::error::{At, StageError};
 use crate::node::{Found, Image};
@@ -50,19 +50,27 @@ impl Planner<'_> {
         content: Option<Slot>,
     ) -> Result<Effect, StageError> {
         let old = before.map(|found| &found.image);
-        let text = |image: Option<&Image>| image.is_some_and(|image| image.kind == NodeKind::File);
-        let old_file = match before {
-            Some(Found { fd: Some(fd), .. }) if text(old) => {
-                Some(File::from(fd.as_fd().try_clone_to_owned().at("open", spot.path)?))
-            }
-            _ => None,
-        };
-        let new_file = match content {
-            Some(slot) if text(after) => Some(self.open_slot(slot, spot.path)?),
-            _ => None,
-        };
+        let is_file = |image: &&Image| image.kind == NodeKind::File;
         let unchanged = matches!((old, after), (Some(old), Some(after)) if old.same_content(after));
-        let diff = if unchanged { None } else { self.diffs.of(spot.path, old_file.as_ref(), new_file.as_ref()) };
+        let old_text = match before {
+            Some(Found { content: Some(bytes), .. }) => Text::Read(bytes),
+            Some(Found { fd: Some(fd), image, .. }) if is_file(&image) => Text::Unread(fd, image.bytes),
+            _ => Text::None,
+        };
+        let new_file = match (content, after.filter(is_file)) {
+            (Some(slot), Some(image)) if !unchanged => Some((slot, image.bytes)),
+            _ => None,
+        };
+        let unread = match new_file {
+            Some((slot, _)) if self.remembered.of_slot(slot).is_none() => Some(self.open_slot(slot, spot.path)?),
+            _ => None,
+        };
+        let new_text = match (new_file, &unread) {
+            (Some((_, bytes)), Some(fd)) => Text::Unread(fd, bytes),
+            (Some((slot, _)), None) => self.remembered.of_slot(slot).map_or(Text::None, Text::Read),
+            (None, _) => Text::None,
+        };
+        let diff = if unchanged { None } else { self.diffs.of(spot.path, &old_text, &new_text) };
         let binary = !unchanged && diff.is_none() && self.diffs.was_binary();
         let what = after.or(old).map_or(NodeKind::File, |image| image.kind);
         let change = match (old, after) {
@@ -76,9 +84,9 @@ impl Planner<'_> {
         Ok(Effect { path: spot.path.to_vec(), change, what, before, after, other_names, diff, binary, target })
     }
 
-    fn open_slot(&self, slot: Slot, path: &[u8]) -> Result<File, StageError> {
+    fn open_slot(&self, slot: Slot, path: &[u8]) -> Result<OwnedFd, StageError> {
         let name = slot_name(slot);
         let stat = rustix::fs::statat(self.staged, &name, AtFlags::SYMLINK_NOFOLLOW).at("look at", path)?;
-        Ok(beneath::open_owned(self.staged, name.as_bytes(), &stat).at("open", path)?.into())
+        Ok(beneath::open_owned(self.staged, name.as_bytes(), &stat).at("open", path)?)
     }
 }

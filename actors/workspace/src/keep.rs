@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::beneath;
 use crate::content::{self, Run};
 use crate::error::{At, Failed};
-use crate::limits::{INLINE_BYTES_MAX, INLINE_TOTAL_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES, INLINE_BYTES_MAX, INLINE_TOTAL_BYTES_MAX};
+use crate::node::Found;
 use crate::record::Content;
 use crate::store::{Store, made_dir, remove_file, rename_new};
 
@@ -55,16 +56,15 @@ impl<'a> Keeper<'a> {
         self.dir
     }
 
-    /// Keeps a file's content. The digest of what was read, and how it is kept.
-    pub fn keep(&mut self, file: &File, digest: &[u8; 32]) -> Result<([u8; 32], Content), Failed> {
-        let bytes = file.metadata().at("look at", b"an old content")?.len();
-        if bytes <= INLINE_BYTES_MAX.min(self.inline_left)
-            && let Some(small) = content::small(file, INLINE_BYTES_MAX).at("read", b"an old content")?
+    /// Keeps the content of a file that was read as far as it is small. The digest of what was read, and how it is kept.
+    pub fn keep(&mut self, found: &mut Found, digest: &[u8; 32]) -> Result<([u8; 32], Content), Failed> {
+        if let Some(small) = found.content.take_if(|small| small.len() as u64 <= INLINE_BYTES_MAX.min(self.inline_left))
         {
             self.inline_left -= small.len() as u64;
-            let digest = Sha256::digest(&small).into();
-            return Ok((digest, if small.is_empty() { Content::Nothing } else { Content::Inline(small) }));
+            let kept = if small.is_empty() { Content::Nothing } else { Content::Inline(small) };
+            return Ok((found.image.digest, kept));
         }
+        let Some(file) = &found.fd else { return Ok((found.image.digest, Content::Nothing)) };
         let name = self.store.sealer.name(digest);
         let (found, kept) =
             if beneath::look(&self.store.contents, name.as_bytes()).at("look at", name.as_bytes())?.is_some() {
@@ -78,7 +78,7 @@ impl<'a> Keeper<'a> {
         Ok((found, Content::Stored))
     }
 
-    fn write(&mut self, file: &File, digest: &[u8; 32], name: &str) -> Result<([u8; 32], bool), Failed> {
+    fn write(&mut self, file: &OwnedFd, digest: &[u8; 32], name: &str) -> Result<([u8; 32], bool), Failed> {
         let temporary = format!("{name}.new");
         remove_file(&self.store.contents, temporary.as_bytes())?;
         let new = beneath::create(&self.store.contents, temporary.as_bytes()).at("create", temporary.as_bytes())?;
@@ -100,7 +100,7 @@ impl<'a> Keeper<'a> {
         Ok((found, true))
     }
 
-    fn seal(&self, file: &File, to: File) -> io::Result<(File, [u8; 32])> {
+    fn seal(&self, file: &OwnedFd, to: File) -> io::Result<(File, [u8; 32])> {
         let mut hash = Sha256::new();
         let mut writer = self.store.sealer.writer(CONTENT, to)?;
         // As runs: one byte and a length in front of each, so that holes are holes again.
@@ -161,9 +161,6 @@ pub fn drop_unneeded(store: &Store, name: &[u8]) -> Result<u64, Failed> {
         _ => Ok(0),
     }
 }
-
-/// What `st_blocks` counts.
-const BLOCK_BYTES: u64 = 512;
 
 /// What a file takes on disk.
 pub fn disk_bytes(dir: impl AsFd, name: &[u8]) -> Result<u64, Failed> {

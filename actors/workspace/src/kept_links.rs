@@ -11,7 +11,7 @@ use crate::beneath;
 use crate::effects::NodeKind;
 use crate::error::{At, Failed, StageError};
 use crate::keep::link_name;
-use crate::node;
+use crate::node::{self, Look};
 use crate::parents::Parents;
 use crate::plan::{Op, Plan};
 use crate::record::Kept;
@@ -88,7 +88,7 @@ impl KeptLinks {
         for (number, image) in &plan.relied_links {
             let Ok(dir) = beneath::open_dir(&store.undo, undone.to_string().as_bytes()) else { return Ok(true) };
             let name = link_name(*number);
-            let found = node::read(dir, name.as_bytes(), name.as_bytes(), true)?;
+            let found = node::read(dir, name.as_bytes(), name.as_bytes(), Look::Whole)?;
             if found.is_none_or(|found| !found.image.is_like(image)) {
                 return Ok(true);
             }

@@ -32,12 +32,14 @@ mod point;
 mod preview;
 mod record;
 mod recover;
+mod remembered;
 mod roots;
 mod seal;
 mod since;
 mod stage;
 mod store;
 mod take_back;
+mod tidy;
 mod undo;
 mod want;
 

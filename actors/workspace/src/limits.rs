@@ -96,6 +96,14 @@ pub(crate) const REHEARSING_MAX: usize = 256;
 pub(crate) const DEPTH_MAX: usize = 200;
 /// Bytes that are read, hashed or written at once.
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
+/// A file of at most so many bytes is read at once, and not again for what else is to be known of its content.
+pub(crate) const SMALL_BYTES_MAX: u64 = 128 << 10;
+/// What `st_blocks` counts.
+pub(crate) const BLOCK_BYTES: u64 = 512;
+/// Nodes that the action staged last may change for its plan to be kept in memory until it is committed.
+pub(crate) const PLANNED_CHANGES_MAX: usize = 20_000;
+/// All content that is read once for two uses, of one action.
+pub(crate) const REMEMBERED_BYTES_MAX: usize = 4 << 20;
 /// One encoded line of a record: a symlink's target, a node's attributes and one diff fit.
 pub(crate) const LINE_BYTES_MAX: usize = 2 << 20;
 /// A whole record on disk.

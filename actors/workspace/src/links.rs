@@ -17,7 +17,7 @@ use crate::beneath;
 use crate::effects::NodeKind;
 use crate::error::{At, Failed, StageError};
 use crate::limits::DEPTH_MAX;
-use crate::node::{self, Image, Time};
+use crate::node::{self, Image, Look, Time};
 use crate::parents::Parents;
 use crate::plan::Slot;
 use crate::planner::join;
@@ -147,7 +147,8 @@ impl Resolve<'_> {
         let (above, name) = beneath::split(&old.names[0]);
         let mut parents = Parents::new(self.workspace);
         let dir = parents.get(above).at("open", above)?;
-        let found = node::read(dir, name, &old.names[0], true)?.ok_or(Errno::NOENT).at("look at", &old.names[0])?;
+        let found =
+            node::read(dir, name, &old.names[0], Look::Whole)?.ok_or(Errno::NOENT).at("look at", &old.names[0])?;
         Ok(old.image.insert(found.image).clone())
     }
 

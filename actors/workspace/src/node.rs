@@ -1,6 +1,5 @@
 //! What a node is: kind, permissions, times, attributes, and the digest of its content.
 
-use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +12,7 @@ use crate::beneath::{self, MODE_MASK};
 use crate::content;
 use crate::effects::{NodeKind, Side};
 use crate::error::{At, StageError};
-use crate::limits::NAMES_MAX;
+use crate::limits::{NAMES_MAX, SMALL_BYTES_MAX};
 
 /// A point in time as files carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +97,11 @@ pub fn mtime(stat: &Stat) -> Time {
     Time { s: stat.st_mtime, ns: stat.st_mtime_nsec as u32 }
 }
 
+/// The time of a node's last change of anything.
+pub fn ctime(stat: &Stat) -> Time {
+    Time { s: stat.st_ctime, ns: stat.st_ctime_nsec as u32 }
+}
+
 /// The time of a node's last reading.
 pub fn atime(stat: &Stat) -> Time {
     Time { s: stat.st_atime, ns: stat.st_atime_nsec as u32 }
@@ -119,10 +123,25 @@ pub fn kind(stat: &Stat, path: &[u8]) -> Result<NodeKind, StageError> {
     }
 }
 
+/// How much of a node is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing of its content.
+    Node,
+    /// The content of a small file; another's has no digest yet.
+    Small,
+    /// Its content.
+    Whole,
+}
+
 /// A node as it was read, open unless it is a link.
 pub struct Found {
     /// What it is.
     pub image: Image,
+    /// A small file's content, if it was read.
+    pub content: Option<Vec<u8>>,
+    /// When anything of it was changed.
+    pub ctime: Time,
     /// A file or directory.
     pub fd: Option<OwnedFd>,
     /// Holds a directory open to its owner while it is looked at.
@@ -162,36 +181,43 @@ impl Drop for Widened {
 }
 
 impl Found {
+    /// A file that was read before and need not be open.
+    pub fn read_before(image: Image, content: Vec<u8>, ctime: Time) -> Found {
+        Found { image, content: Some(content), ctime, fd: None, _widened: None }
+    }
+
     /// A directory's permissions.
     pub fn dir_mode(&self) -> Option<u32> {
         (self.image.kind == NodeKind::Directory).then_some(self.image.meta.mode)
     }
 }
 
-/// Reads a node, a file's content with `hash` only.
-pub fn read(dir: impl AsFd, name: &[u8], path: &[u8], hash: bool) -> Result<Option<Found>, StageError> {
+/// Reads a node.
+pub fn read(dir: impl AsFd, name: &[u8], path: &[u8], look: Look) -> Result<Option<Found>, StageError> {
     let Some(stat) = beneath::look(&dir, name).at("look at", path)? else { return Ok(None) };
     let kind = kind(&stat, path)?;
     if kind == NodeKind::Symlink {
         let target = rustix::fs::readlinkat(&dir, name, Vec::new()).at("read the link", path)?.into_bytes();
         let image = Image { inode: stat.st_ino, links: stat.st_nlink, ..Image::symlink(&target, mtime(&stat)) };
-        return Ok(Some(Found { image, fd: None, _widened: None }));
+        return Ok(Some(Found { image, content: None, ctime: ctime(&stat), fd: None, _widened: None }));
     }
     let meta = Meta { mode: stat.st_mode & MODE_MASK, mtime: mtime(&stat), xattrs: Vec::new() };
     let mut image = Image { kind, inode: stat.st_ino, links: stat.st_nlink, ..Image::directory(&meta) };
     let (fd, widened) = open(&dir, name, &stat).at("open", path)?;
     image.meta.xattrs = xattrs(&fd).at("read the attributes of", path)?;
-    let fd = if kind == NodeKind::File {
-        let file = File::from(fd);
+    let mut content = None;
+    if kind == NodeKind::File {
         image.bytes = stat.st_size as u64;
-        if hash {
-            (image.bytes, image.digest) = content::digest(&file).at("read", path)?;
+        if look != Look::Node {
+            content = content::small(&fd, image.bytes, SMALL_BYTES_MAX).at("read", path)?;
         }
-        file.into()
-    } else {
-        fd
-    };
-    Ok(Some(Found { image, fd: Some(fd), _widened: widened }))
+        match &content {
+            Some(content) => (image.bytes, image.digest) = (content.len() as u64, Sha256::digest(content).into()),
+            None if look == Look::Whole => (image.bytes, image.digest) = content::digest(&fd).at("read", path)?,
+            None => {}
+        }
+    }
+    Ok(Some(Found { image, content, ctime: ctime(&stat), fd: Some(fd), _widened: widened }))
 }
 
 /// The attributes that are kept: `user.`, without the overlay's own.
@@ -201,8 +227,14 @@ pub fn is_kept(name: &[u8]) -> bool {
 
 /// A node's attributes that are kept, sorted.
 pub fn xattrs(fd: impl AsFd) -> Result<Xattrs, Errno> {
+    let names = xattr_names(&fd)?;
+    kept_xattrs(fd, names)
+}
+
+/// Those of its attributes that are kept, sorted.
+pub fn kept_xattrs(fd: impl AsFd, names: Vec<Vec<u8>>) -> Result<Xattrs, Errno> {
     let mut found = Vec::new();
-    for name in xattr_names(&fd)? {
+    for name in names {
         if is_kept(&name)
             && let Some(value) = xattr(&fd, &name)?
         {
@@ -238,6 +270,15 @@ pub fn xattr(fd: impl AsFd, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
             Err(errno) => return Err(errno),
         }
     }
+}
+
+/// As [`set_meta`], of a file that was just made with [`beneath::create`], so that it has no attributes.
+pub fn set_new_meta(fd: impl AsFd, meta: &Meta) -> Result<(), Errno> {
+    for (name, value) in &meta.xattrs {
+        rustix::fs::fsetxattr(&fd, &name[..], value, XattrFlags::empty())?;
+    }
+    rustix::fs::futimens(&fd, &timestamps(meta.mtime))?;
+    rustix::fs::fchmod(&fd, Mode::from_raw_mode(meta.mode))
 }
 
 /// Makes an open file or directory carry `meta`. The time comes last, and so does the mode, which may deny the rest.

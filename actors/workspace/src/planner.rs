@@ -11,8 +11,9 @@ use crate::diff::Diffs;
 use crate::effects::NodeKind;
 use crate::error::{At, StageError};
 use crate::limits::Limits;
-use crate::node::{self, Found, Image, Meta, Time};
+use crate::node::{self, Found, Image, Look, Meta, Time};
 use crate::plan::{Op, Plan, Slot, Step, Touched};
+use crate::remembered::Remembered;
 use crate::store::{rename_new, slot_name};
 use crate::want::{FileWant, TreePath, Want, Wants};
 
@@ -28,6 +29,8 @@ pub struct Planner<'a> {
     pub plan: Plan,
     /// Times that directories are to have which nobody else chose.
     pub times: BTreeMap<Vec<u8>, Time>,
+    /// What need not be read again.
+    pub remembered: Remembered,
     pub(crate) diffs: Diffs,
     /// Files that are written in place, by inode number.
     overwritten: BTreeSet<u64>,
@@ -67,6 +70,7 @@ impl<'a> Planner<'a> {
             limits,
             plan: Plan { next_slot, ..Plan::default() },
             times: BTreeMap::new(),
+            remembered: Remembered::default(),
             diffs: Diffs::new(limits),
             overwritten: BTreeSet::new(),
             kept_bytes: 0,
@@ -76,7 +80,7 @@ impl<'a> Planner<'a> {
     /// The plan for all that is wanted. Each directory above a wanted node is among the wanted.
     pub fn plan(mut self, wants: &Wants) -> Result<Plan, StageError> {
         let all: Vec<Entry<'_>> = wants.iter().collect();
-        let root = node::read(self.workspace, b".", b"", false)?;
+        let root = node::read(self.workspace, b".", b"", Look::Node)?;
         let root = root.ok_or(rustix::io::Errno::NOENT).at("open", b"")?;
         let place = Place { old: Some(self.workspace), new: None, depth: 0 };
         if self.level(&all, b"", place)? {
@@ -106,7 +110,7 @@ impl<'a> Planner<'a> {
     /// Plans one node and what is in it; whether its name changes in its directory.
     fn node(&mut self, spot: &Spot<'_>, want: &Want, inner: &[Entry<'_>]) -> Result<bool, StageError> {
         let found = match spot.place.old {
-            Some(old) => node::read(old, spot.name, spot.path, true)?,
+            Some(old) => self.read(old, spot.name, spot.path)?,
             None => None,
         };
         let named = match want {
@@ -125,6 +129,16 @@ impl<'a> Planner<'a> {
             Want::Directory { meta, opaque } => self.directory(spot, meta.as_ref(), *opaque, found, inner)?,
         };
         Ok(named)
+    }
+
+    fn read(&mut self, dir: &OwnedFd, name: &[u8], path: &[u8]) -> Result<Option<Found>, StageError> {
+        if self.remembered.has(path)
+            && let Some(stat) = beneath::look(dir, name).at("look at", path)?
+            && let Some(found) = self.remembered.of_file(path, &stat)
+        {
+            return Ok(Some(found));
+        }
+        node::read(dir, name, path, Look::Whole)
     }
 
     fn file(&mut self, spot: &Spot<'_>, want: &FileWant, found: Option<Found>) -> Result<bool, StageError> {
@@ -321,7 +335,7 @@ impl<'a> Planner<'a> {
         if let (NodeKind::Directory, Some(dir)) = (found.image.kind, &found.fd) {
             for name in beneath::names(dir).at("list", spot.path)? {
                 let path = join(spot.path, &name);
-                let Some(inner) = node::read(dir, &name, &path, true)? else { continue };
+                let Some(inner) = self.read(dir, &name, &path)? else { continue };
                 let place = Place { old: Some(dir), new: None, depth: spot.place.depth + 1 };
                 self.vanish(&Spot { place, name: &name, path: &path }, &inner, None)?;
             }

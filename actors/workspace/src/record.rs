@@ -71,7 +71,7 @@ pub enum Content {
     /// There was none, or no file.
     Nothing,
     /// It stands here.
-    Inline(Vec<u8>),
+    Inline(#[serde(with = "serde_bytes")] Vec<u8>),
     /// It is a file of the store, found by its digest.
     Stored,
 }

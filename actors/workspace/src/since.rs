@@ -10,7 +10,7 @@ use crate::area::{Area, PLAN, plan_name};
 use crate::beneath;
 use crate::effects::{Effects, NodeKind};
 use crate::error::{At, Conflict, ConflictKind, Failed, StageError};
-use crate::node::{self, Image};
+use crate::node::{self, Image, Look};
 use crate::parents::Parents;
 use crate::plan::Plan;
 
@@ -77,7 +77,7 @@ fn read(parents: &mut Parents<'_>, path: &[u8]) -> Result<Option<Image>, StageEr
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
         Err(errno) => return Err(Failed::new("open", above, errno).into()),
     };
-    let found = node::read(dir, name, path, true)?;
+    let found = node::read(dir, name, path, Look::Whole)?;
     Ok(found.map(|found| match found.image.kind {
         NodeKind::File | NodeKind::Directory | NodeKind::Symlink => found.image,
     }))

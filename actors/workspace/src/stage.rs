@@ -16,11 +16,12 @@ use crate::effects::{Effects, NodeKind};
 use crate::error::{At, StageError};
 use crate::layer::BLOCK_BYTES;
 use crate::layer::entries::{self, Entry, Kind};
-use crate::limits::{CHUNK_BYTES, Limits};
+use crate::limits::{CHUNK_BYTES, Limits, SMALL_BYTES_MAX};
 use crate::links::{self, Group};
 use crate::node::{self, Image};
 use crate::plan::{Plan, Slot};
 use crate::planner::Planner;
+use crate::remembered::Remembered;
 use crate::roots::STAGING;
 use crate::store::slot_name;
 use crate::want::{FileWant, TreePath, Want, Wants};
@@ -70,9 +71,11 @@ fn plan_layer(
         }
         intake.take(entry, data)
     })?;
-    let Intake { mut wants, groups, mut next, .. } = intake;
+    let Intake { mut wants, groups, mut next, remembered, .. } = intake;
     links::resolve(top, staged, &mut wants, groups, &mut next)?;
-    Planner::new(top, staged, limits, next).plan(&wants)
+    let mut planner = Planner::new(top, staged, limits, next);
+    planner.remembered = remembered;
+    planner.plan(&wants)
 }
 
 /// An archive ends with two blocks of zeros, of which its reader takes one.
@@ -96,11 +99,13 @@ struct Intake<'a> {
     next: Slot,
     lengths: u64,
     bytes: u64,
+    remembered: Remembered,
 }
 
 impl<'a> Intake<'a> {
     fn new(staged: &'a OwnedFd, limits: &'a Limits) -> Intake<'a> {
-        Intake { staged, limits, wants: Wants::new(), groups: BTreeMap::new(), next: 0, lengths: 0, bytes: 0 }
+        let (wants, groups, remembered) = (Wants::new(), BTreeMap::new(), Remembered::default());
+        Intake { staged, limits, wants, groups, next: 0, lengths: 0, bytes: 0, remembered }
     }
 
     fn take(&mut self, entry: Entry, data: &mut dyn Read) -> Result<(), StageError> {
@@ -137,8 +142,16 @@ impl<'a> Intake<'a> {
                 let slot = self.slot();
                 let name = slot_name(slot);
                 let file = beneath::create(self.staged, name.as_bytes()).at("stage", &path)?;
-                let digest = fill(&file, length, &runs, data, &path)?;
-                node::set_meta(&file, &meta).at("stage", &path)?;
+                let digest = match &runs[..] {
+                    [Extent { offset: 0, bytes }] if *bytes == length && length <= SMALL_BYTES_MAX => {
+                        let content = fill_at_once(&file, length, data, &path)?;
+                        let digest = Sha256::digest(&content).into();
+                        self.remembered.slot(slot, content);
+                        digest
+                    }
+                    _ => fill(&file, length, &runs, data, &path)?,
+                };
+                node::set_new_meta(&file, &meta).at("stage", &path)?;
                 let image = Image { kind: NodeKind::File, bytes: length, digest, links: 1, ..Image::directory(&meta) };
                 self.groups.insert(path.clone(), Group { paths: vec![path.clone()], atime, origin });
                 Want::File(FileWant { slot, image, stays: false, relink: false, exact: false })
@@ -165,6 +178,15 @@ impl<'a> Intake<'a> {
         }
         Ok(())
     }
+}
+
+/// Writes a small entry's data. All of it.
+fn fill_at_once(file: &File, length: u64, data: &mut dyn Read, path: &[u8]) -> Result<Vec<u8>, StageError> {
+    let cut = |error: std::io::Error| StageError::Layer { path: path.to_vec(), why: error.to_string() };
+    let mut content = vec![0; usize::try_from(length).unwrap_or(0)];
+    data.read_exact(&mut content).map_err(cut)?;
+    file.write_all_at(&content, 0).at("stage", path)?;
+    Ok(content)
 }
 
 /// Writes an entry's data where it belongs. The digest of the whole file.

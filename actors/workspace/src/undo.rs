@@ -17,10 +17,11 @@ use crate::effects::{Effects, NodeKind};
 use crate::error::{AreaError, At, CommitError, Conflict, Failed, StageError, UndoError};
 use crate::keep::{CONTENT, RECORD, link_name};
 use crate::limits::CHUNK_BYTES;
-use crate::node::{self, Image};
+use crate::node::{self, Image, Look};
 use crate::plan::{Delta, Plan, Slot, Touched};
 use crate::planner::Planner;
 use crate::record::{Content, Kept, Line};
+use crate::remembered::Remembered;
 use crate::roots::conflicts_in;
 use crate::store::{Store, slot_name};
 use crate::want::{FileWant, TreePath, Want, Wants, add_parents};
@@ -43,10 +44,14 @@ impl Area {
         if state != (State::Committed { undoable: true }) {
             return Err(UndoError::NotUndoable { action, state });
         }
-        let parts = self.read_kept(action)?;
+        self.tidy_all()?;
+        let mut parts = self.read_kept(action)?;
         let mut conflicts = Vec::new();
-        for part in &parts {
-            conflicts.extend(conflicts_in(&part.name, changed_since(self.top(&part.name)?, &part.kept)?));
+        for part in &mut parts {
+            match changed_since(self.top(&part.name)?, &part.kept)? {
+                Ok(remembered) => part.remembered = remembered,
+                Err(found) => conflicts.extend(conflicts_in(&part.name, found)),
+            }
         }
         if !conflicts.is_empty() {
             return Ok(Undo { effects: Effects::default(), conflicts });
@@ -110,7 +115,8 @@ impl Area {
         };
         let in_place = part.kept.iter().filter_map(stays).collect();
         let (files, relied) = (BTreeMap::new(), Vec::new());
-        let mut restore = Restore { store: &self.store, dir, staged, next: 0, files, in_place, relied };
+        let remembered = part.remembered;
+        let mut restore = Restore { store: &self.store, dir, staged, next: 0, files, in_place, relied, remembered };
         let mut wants = Wants::new();
         for one in part.kept {
             let path = TreePath(one.delta.path.clone());
@@ -118,6 +124,7 @@ impl Area {
         }
         add_parents(&mut wants);
         let mut planner = Planner::new(top, staged, &self.limits, restore.next);
+        planner.remembered = restore.remembered;
         for directory in &part.touched {
             // Nobody has changed it since, so it gets the time back that it had before the action.
             if let (Some(before), Ok(dir)) = (&directory.before, beneath::open_dir(top, &directory.path))
@@ -137,10 +144,12 @@ struct KeptPart {
     name: Vec<u8>,
     kept: Vec<Kept>,
     touched: Vec<Touched>,
+    /// What was read of the workspace.
+    remembered: Remembered,
 }
 
-/// What is not what the action left.
-fn changed_since(top: &OwnedFd, kept: &[Kept]) -> Result<Vec<Conflict>, Failed> {
+/// What is not what the action left; where all is: what was read of it.
+fn changed_since(top: &OwnedFd, kept: &[Kept]) -> Result<Result<Remembered, Vec<Conflict>>, Failed> {
     let inverse = |kept: &Kept| Delta {
         path: kept.delta.path.clone(),
         before: kept.delta.after.clone(),
@@ -149,8 +158,8 @@ fn changed_since(top: &OwnedFd, kept: &[Kept]) -> Result<Vec<Conflict>, Failed> 
     };
     let plan = Plan { deltas: kept.iter().map(inverse).collect(), ..Plan::default() };
     match Checker::new(top, None).check(&plan) {
-        Ok(_) => Ok(Vec::new()),
-        Err(CommitError::Conflict(conflicts)) => Ok(conflicts),
+        Ok(checked) => Ok(Ok(checked.remembered)),
+        Err(CommitError::Conflict(conflicts)) => Ok(Err(conflicts)),
         Err(CommitError::Io(failed)) => Err(failed),
         Err(other) => Err(Failed { step: "compare", object: other.to_string(), errno: Errno::IO }),
     }
@@ -169,6 +178,7 @@ struct Restore<'a> {
     in_place: BTreeMap<u64, Vec<u8>>,
     /// Names of the undo store that slots are names of, too.
     relied: Vec<(u64, Image)>,
+    remembered: Remembered,
 }
 
 impl Restore<'_> {
@@ -189,7 +199,7 @@ impl Restore<'_> {
                 let mut relink = false;
                 if !only_meta {
                     // The first of several names as well: the others will be names of what is in its slot.
-                    let several = self.file(slot, &delta.path, &before, &content, link)? || before.links > 1;
+                    let several = self.file(slot, &delta.path, &before, content, link)? || before.links > 1;
                     relink = several && !delta.in_place;
                 }
                 Want::File(FileWant { slot, image: before, stays: delta.in_place, relink, exact: true })
@@ -224,7 +234,7 @@ impl Restore<'_> {
         slot: Slot,
         path: &[u8],
         image: &Image,
-        content: &Content,
+        content: Content,
         link: Option<u64>,
     ) -> Result<bool, StageError> {
         if let Some(first) = self.files.get(&image.inode) {
@@ -242,10 +252,13 @@ impl Restore<'_> {
             let file = beneath::create(self.staged, name.as_bytes()).at("restore", path)?;
             match content {
                 Content::Nothing => {}
-                Content::Inline(bytes) => file.write_all_at(bytes, 0).at("restore", path)?,
+                Content::Inline(bytes) => {
+                    file.write_all_at(&bytes, 0).at("restore", path)?;
+                    self.remembered.slot(slot, bytes);
+                }
                 Content::Stored => read_stored(self.store, &image.digest, &file).at("restore", path)?,
             }
-            node::set_meta(&file, &image.meta).at("restore", path)?;
+            node::set_new_meta(&file, &image.meta).at("restore", path)?;
         }
         if image.links > 1 {
             self.files.insert(image.inode, slot);
@@ -255,7 +268,7 @@ impl Restore<'_> {
 
     /// The file itself, if its other names have not changed it since.
     fn link(&self, link: &str, slot: &str, image: &Image) -> Result<bool, StageError> {
-        let found = node::read(&self.dir, link.as_bytes(), link.as_bytes(), true)?;
+        let found = node::read(&self.dir, link.as_bytes(), link.as_bytes(), Look::Whole)?;
         if found.is_none_or(|found| !found.image.is_like(image) || found.image.meta.xattrs != image.meta.xattrs) {
             return Ok(false);
         }

@@ -6,6 +6,7 @@ mod common;
 
 use std::cell::RefCell;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 
 use common::{Home, assert_same};
@@ -165,8 +166,40 @@ fn points_come_in_order() {
     area.on_point(Box::new(move |point| log.borrow_mut().push(point)));
     area.commit(1, b"").unwrap();
     use Point::*;
-    let expected = [Kept, Prepared, Journaled, Step(1), Step(2), Applied, Synced, Recorded, Closed, Cleaned];
+    let expected = [Kept, Prepared, Journaled, Step(1), Step(2), Applied, Synced, Recorded, Closed];
     assert_eq!(*seen.borrow(), expected);
+    let staged = home.store().join("staging/1");
+    assert!(staged.join("0").exists(), "what was replaced is removed behind the answer");
+    assert!(area.tidy(usize::MAX).unwrap());
+    assert_eq!(seen.borrow().last(), Some(&Cleaned));
+    assert!(!staged.exists());
+}
+
+#[test]
+fn what_a_commit_replaced_is_gone_before_anything_else_is_done_and_at_once_where_a_file_has_more_names() {
+    let home = Home::new();
+    home.run("echo a > a; ln a b; echo c > c");
+    let mut area = home.open();
+    let left = |action: u64| home.store().join(format!("staging/{action}")).exists();
+    home.stage(&mut area, 1, "rm a").unwrap();
+    area.commit(1, b"").unwrap();
+    assert!(!left(1));
+    assert_eq!(fs::metadata(home.path("b")).unwrap().nlink(), 2, "in the workspace and in the undo store");
+    for (action, look) in [(2, "stage"), (4, "rehearse"), (6, "undo"), (8, "open")] {
+        home.stage(&mut area, action, &format!("echo {action} > c")).unwrap();
+        area.commit(action, b"").unwrap();
+        assert!(left(action), "{look}");
+        match look {
+            "stage" => drop(home.stage(&mut area, 3, "echo d > d").unwrap()),
+            "rehearse" => drop(area.begin_rehearsal(5)),
+            "undo" => assert_eq!(area.stage_undo(action, 7).unwrap().conflicts, []),
+            _ => {
+                drop(area);
+                area = home.open();
+            }
+        }
+        assert!(!left(action), "{look}");
+    }
 }
 
 #[test]

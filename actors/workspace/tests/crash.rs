@@ -52,6 +52,8 @@ fn child(case: &Case, dir: &Path, number: usize) {
     }
     area.on_point(abort_hook(number));
     area.commit(ACTION, b"note").unwrap();
+    // A node at a time, as far as what is above it: it is gone on with.
+    while !area.tidy(1).unwrap() {}
 }
 
 fn abort_hook(number: usize) -> Hook {
@@ -84,6 +86,7 @@ fn every_point(case: &Case) -> (usize, usize) {
     let mut area = reference.open();
     (case.stage)(&mut area, ACTION);
     area.commit(ACTION, b"note").unwrap();
+    assert!(area.tidy(usize::MAX).unwrap());
     drop(area);
     let new = timeless(&reference.look());
     let mut twice = 0;
@@ -115,6 +118,7 @@ fn every_point(case: &Case) -> (usize, usize) {
                 assert_same(&home.look(), &old, &what);
                 assert!(recovered.finished.is_empty(), "{what}: {recovered:?}");
                 area.commit(ACTION, b"note").unwrap();
+                assert!(area.tidy(usize::MAX).unwrap(), "{what}");
             }
             State::Committed { undoable: true } => {
                 let before_journal = ["Kept", "Prepared"].contains(&point.as_str());

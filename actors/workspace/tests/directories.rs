@@ -184,6 +184,7 @@ fn what_moves_between_places_is_the_same_there_gone_here_and_comes_back() {
         area.stage_undo(of, 10 + of).unwrap();
         area.commit(10 + of, b"").unwrap();
     }
+    assert!(area.tidy(usize::MAX).unwrap());
     assert_same(&common::timeless(&home.look()), &common::timeless(&before), "all taken back");
     for place in [&letters, &bills] {
         assert_eq!(fs::read_dir(place.join(workspace::STAGING)).unwrap().count(), 0);

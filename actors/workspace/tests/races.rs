@@ -1,19 +1,26 @@
 //! Whoever may write to the workspace swaps a directory for a link that leads out, and a file for a link to another,
-//! while transactions are staged, committed and undone: nothing outside is read, written or removed, in any round.
+//! while transactions are staged, committed and undone: nothing outside is read, written or removed, in any round. What is
+//! outside is compared with its times of change, which nobody can set: so also what was moved away and put back is seen.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
 
 mod common;
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::{Home, look};
+use common::Home;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use workspace::{Area, Change, State};
+
+/// What only files outside say.
+const SECRET: &str = "theirs";
 
 /// Rounds of each race: the ten thousand in a long run.
 fn rounds() -> u64 {
@@ -58,9 +65,15 @@ struct Came {
 }
 
 fn one_round(area: &mut Area, action: u64, changes: &[Change], came: &mut Came) {
-    if area.stage_changes(action, changes).is_err() {
-        came.refused += 1;
-        return;
+    match area.stage_changes(action, changes) {
+        Ok(effects) => {
+            let told = |diff: &String| diff.contains(SECRET);
+            assert!(!effects.list.iter().any(|effect| effect.diff.as_ref().is_some_and(told)), "{effects:?}");
+        }
+        Err(_) => {
+            came.refused += 1;
+            return;
+        }
     }
     match area.commit(action, b"") {
         Ok(_) => came.committed += 1,
@@ -81,20 +94,46 @@ fn one_round(area: &mut Area, action: u64, changes: &[Change], came: &mut Came) 
     }
 }
 
-/// `prepare` says what is swapped with what; `changes` what is committed meanwhile.
-fn race(prepare: impl Fn(&Home, &Path), swapped: (&str, &str), changes: impl Fn(u64) -> Vec<Change>) {
+/// Everything of what is outside that changes with it.
+fn state(outside: &Path) -> BTreeMap<PathBuf, (u64, u64, i64, i64)> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![outside.to_owned()];
+    while let Some(path) = left.pop() {
+        let data = fs::symlink_metadata(&path).unwrap();
+        if data.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        found.insert(path, (data.ino(), data.nlink(), data.ctime(), data.ctime_nsec()));
+    }
+    found
+}
+
+/// A workspace that has in `d` what there is outside, under the same names.
+fn prepared() -> (Home, PathBuf) {
     let home = home();
     let outside = home.dir.path().join("outside");
-    fs::create_dir_all(outside.join("e")).unwrap();
-    for name in ["f", "e/f", "gone"] {
-        fs::write(outside.join(name), "theirs\n").unwrap();
+    for (dir, text) in [(&outside, SECRET), (&home.path("d"), "ours")] {
+        fs::create_dir_all(dir.join("e/inner")).unwrap();
+        for name in ["f", "e/f", "gone", "e/inner/gone", "several"] {
+            fs::write(dir.join(name), format!("{text}\n")).unwrap();
+        }
+        fs::hard_link(dir.join("several"), dir.join("several-too")).unwrap();
     }
-    prepare(&home, &outside);
-    let before = look(&outside);
+    (home, outside)
+}
+
+/// What is swapped for a link to the same of what is outside.
+const SWAPPED: &[&str] = &["d", "d/e", "d/f", "d/gone", "d/several"];
+
+/// `swapped` is swapped for a link out while `changes` are committed and taken back, round by round.
+fn race(swapped: &str, changes: impl Fn(u64) -> Vec<Change>) {
+    let (home, outside) = prepared();
+    symlink(outside.join(swapped.strip_prefix("d").unwrap().trim_start_matches('/')), home.path("swap")).unwrap();
+    let before = state(&outside);
     let mut area = home.open();
     let (stop, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut came = Came::default();
-    let (one, other) = (home.path(swapped.0), home.path(swapped.1));
+    let (one, other) = (home.path(swapped), home.path("swap"));
     std::thread::scope(|scope| {
         scope.spawn(|| swap(&one, &other, &stop, &swaps));
         let _stopping = Stopping(&stop);
@@ -103,52 +142,103 @@ fn race(prepare: impl Fn(&Home, &Path), swapped: (&str, &str), changes: impl Fn(
         }
     });
     println!("{} swaps in {} rounds: {came:?}", swaps.load(Ordering::Relaxed), rounds());
-    assert_eq!(look(&outside), before, "{came:?}");
+    assert_eq!(state(&outside), before, "{came:?}");
     assert!(came.committed > 0 && swaps.load(Ordering::Relaxed) > 0, "no race was run: {came:?}");
     // It can be opened again: nothing is left half done.
     drop(area);
     let (_, recovered) = home.reopen();
     assert!(recovered.finished.is_empty() && recovered.rolled_back.is_empty(), "{recovered:?}");
-    assert_eq!(look(&outside), before);
+    assert_eq!(state(&outside), before);
 }
 
 fn write(path: &str, round: u64) -> Change {
     Change::Write { path: path.into(), bytes: format!("round {round}\n").into_bytes(), mode: None }
 }
 
+fn delete(path: &str) -> Change {
+    Change::Delete { path: path.into() }
+}
+
+/// Everything that an action can do to names: each kind of change, by itself.
+type Kind = (&'static str, fn(u64) -> Vec<Change>);
+
+const KINDS: &[Kind] = &[
+    ("a file is made", |round| vec![write("d/new", round), write("d/e/new", round)]),
+    ("a file is replaced", |round| vec![write("d/f", round), write("d/e/f", round)]),
+    ("a file is removed", |_| vec![delete("d/gone"), delete("d/e/inner/gone")]),
+    ("a directory is made", |round| vec![Change::MakeDirectory { path: b"d/dir".to_vec() }, write("d/dir/f", round)]),
+    ("a directory is removed", |_| vec![delete("d/e")]),
+    ("a directory is replaced by a file", |round| vec![delete("d/e"), write("d/e", round)]),
+    ("a file of several names is written in place", |round| vec![write("d/several", round)]),
+    ("permissions are changed", |round| {
+        let mode = Some(0o600 + (round % 8) as u32);
+        vec![Change::Write { path: b"d/f".to_vec(), bytes: b"ours\n".to_vec(), mode }]
+    }),
+    ("a tree is renamed", |_| vec![Change::Rename { from: b"d/e".to_vec(), to: b"d/moved".to_vec() }]),
+];
+
+/// Not a race: the swap comes at each point of a commit and of its undo, one after the other.
+#[test]
+fn a_link_out_at_any_point_of_a_commit_leads_no_change_out() {
+    let mut led_out = Vec::new();
+    for (kind, changes) in KINDS {
+        for swapped in SWAPPED {
+            for number in 0.. {
+                let (home, outside) = prepared();
+                let inner = swapped.strip_prefix("d").unwrap().trim_start_matches('/');
+                symlink(outside.join(inner), home.path("swap")).unwrap();
+                let before = state(&outside);
+                let mut area = home.open();
+                let count = Rc::new(Cell::new(0));
+                let (passed, one, other) = (count.clone(), home.path(swapped), home.path("swap"));
+                area.on_point(Box::new(move |_| {
+                    if passed.get() == number {
+                        // A file that the action has just removed can't be swapped.
+                        let _ = renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE);
+                    }
+                    passed.set(passed.get() + 1);
+                }));
+                one_round(&mut area, 1, &changes(number), &mut Came::default());
+                drop(area);
+                drop(home.reopen());
+                if state(&outside) != before {
+                    led_out.push(format!("{kind}, {swapped} swapped at point {number}"));
+                }
+                if count.get() <= number {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(led_out.is_empty(), "{led_out:#?}");
+}
+
 #[test]
 fn a_directory_that_becomes_a_link_out_leads_no_write_out() {
-    race(
-        |home, outside| {
-            fs::create_dir_all(home.path("d/e")).unwrap();
-            symlink(outside, home.path("swap")).unwrap();
-        },
-        ("d", "swap"),
-        |round| vec![write("d/f", round), write("d/e/f", round)],
-    );
+    race("d", |round| vec![write("d/f", round), write("d/e/f", round), write("d/new", round)]);
 }
 
 #[test]
 fn a_directory_that_becomes_a_link_out_leads_no_removal_out() {
-    race(
-        |home, outside| {
-            fs::create_dir(home.path("d")).unwrap();
-            home.write("d/gone", "theirs\n");
-            symlink(outside, home.path("swap")).unwrap();
-        },
-        ("d", "swap"),
-        |_| vec![Change::Delete { path: b"d/gone".to_vec() }],
-    );
+    race("d", |_| vec![delete("d/gone"), delete("d/e/inner/gone")]);
+}
+
+#[test]
+fn a_directory_that_becomes_a_link_out_leads_no_directory_out() {
+    race("d", |round| vec![Change::MakeDirectory { path: b"d/dir".to_vec() }, write("d/dir/f", round), delete("d/e")]);
+}
+
+#[test]
+fn a_directory_below_that_becomes_a_link_out_leads_no_replacement_out() {
+    race("d/e", |round| vec![write("d/e/f", round), delete("d/e/inner")]);
 }
 
 #[test]
 fn a_file_that_becomes_a_link_is_not_written_through() {
-    race(
-        |home, outside| {
-            home.write("f", "ours\n");
-            symlink(outside.join("f"), home.path("swap")).unwrap();
-        },
-        ("f", "swap"),
-        |round| vec![write("f", round)],
-    );
+    race("d/f", |round| vec![write("d/f", round)]);
+}
+
+#[test]
+fn a_file_that_becomes_a_link_is_removed_and_not_what_it_leads_to() {
+    race("d/gone", |_| vec![delete("d/gone")]);
 }

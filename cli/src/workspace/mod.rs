@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roles::Role;
+use schema::limits::RELOAD_WAIT_S;
 
 use crate::screen;
 use crate::{audit, setup};
@@ -112,8 +113,12 @@ fn say(json: bool, what: &Added, text: &str, told: bool) {
         return screen::json(&serde_json::json!({ "directory": what, "told": told }));
     }
     let when = match told {
-        true => "the executor starts anew with it as soon as no command runs",
-        false => "chelad does not run here: it holds from its next start",
+        true => format!(
+            "the executor starts anew with it as soon as no command runs; one in the background is stopped after {} minutes, and \
+             nothing that it changed is kept",
+            RELOAD_WAIT_S / 60
+        ),
+        false => "chelad does not run here: it holds from its next start".to_owned(),
     };
     println!("{text}; {when}.");
 }

@@ -35,6 +35,8 @@ pub struct ActionBrief {
     pub undoes: Option<u64>,
     /// The action that took it back.
     pub undone_by: Option<u64>,
+    /// Where it is, if it is a command that went to the background; the gate knows.
+    pub background: Option<InBackground>,
 }
 
 /// All that is journaled of an action.
@@ -66,6 +68,55 @@ pub struct ActionRecord {
     pub undoes: Option<u64>,
     /// The action that took it back.
     pub undone_by: Option<u64>,
+    /// Where it is, if it is a command that went to the background; the gate knows.
+    pub background: Option<InBackground>,
+}
+
+/// Where a command is that went to the background. What it changes is its own action's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InBackground {
+    /// It runs.
+    Running,
+    /// It has ended, and what it changes is being decided on.
+    Ended,
+    /// It has ended, and what it changed, if anything, is real.
+    Decided,
+    /// It has ended, and nothing of it is real.
+    Discarded,
+    /// It runs no more, and nobody has heard how it ended.
+    Unknown,
+}
+
+impl InBackground {
+    /// Of a call of `tool` that was answered, with what is known of its end; `running`: whether it has ended already, where
+    /// it is in its executor still.
+    pub fn of(tool: &str, ended: Option<Ended>, fate: Fate, running: Option<bool>) -> Option<InBackground> {
+        let began = tool == "start" && ended.is_some_and(|ended| ended != Ended::Failed || fate != Fate::NoChange);
+        if !began {
+            return None;
+        }
+        Some(match (running, fate) {
+            (Some(false), _) => InBackground::Running,
+            (Some(true), _) => InBackground::Ended,
+            (None, Fate::Discarded) => InBackground::Discarded,
+            (None, Fate::NoChange | Fate::Committed | Fate::Undone) => InBackground::Decided,
+            (None, Fate::Open | Fate::Unknown | Fate::Background) => InBackground::Unknown,
+        })
+    }
+
+    /// In words, of the command that this action started.
+    pub fn words(self, action: u64) -> String {
+        match self {
+            InBackground::Running => format!("runs: poll, input and stop take id {action}"),
+            InBackground::Ended => "has ended; what it changes is being decided on".to_owned(),
+            InBackground::Decided => "has ended; what it changed, if anything, is this action's own".to_owned(),
+            InBackground::Discarded => "has ended; nothing of it was kept".to_owned(),
+            InBackground::Unknown => {
+                format!("runs no more, and how it ended was not heard: a poll of id {action} says what is real of it")
+            }
+        }
+    }
 }
 
 impl ActionRecord {
@@ -91,7 +142,7 @@ pub enum Fate {
     Undone,
     /// Nobody knows.
     Unknown,
-    /// It went on in the background: what it came to is in the audit log, and its executor's store has what is real of it.
+    /// It goes on in the background, or nobody has heard how it ended there.
     Background,
 }
 

@@ -54,3 +54,5 @@ pub const HISTORY_BYTES: usize = 16 << 10;
 pub const STEPS_PER_TURN: u32 = 16;
 /// Tokens that one completion may write.
 pub const COMPLETION_TOKENS: u32 = 512;
+/// How long an executor that is to start anew waits for commands in the background before it stops them, seconds.
+pub const RELOAD_WAIT_S: u64 = 600;

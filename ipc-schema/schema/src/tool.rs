@@ -145,6 +145,8 @@ pub enum Admitted {
         timeout_ms: u32,
         /// On a pseudo-terminal of this size.
         terminal: Option<TerminalSize>,
+        /// Name of the image that is its root; none: the host's system directories.
+        image: Option<String>,
     },
     /// What a command in the background has written since the last `Poll`, and how it ended if it has.
     Poll {
@@ -227,7 +229,7 @@ impl Admitted {
             Admitted::EditFile { path, edit: Edit::Diff(diff) } => path.len() + diff.len(),
             Admitted::Move { from, to, .. } => from.len() + to.len(),
             Admitted::Delete { path, .. } | Admitted::MakeDirectory { path } => path.len(),
-            Admitted::Start { command, .. } => command.len(),
+            Admitted::Start { command, image, .. } => command.len() + image.as_ref().map_or(0, String::len),
             Admitted::Input { text, .. } => text.len(),
             Admitted::Undo { .. } | Admitted::Poll { .. } | Admitted::Stop { .. } => 0,
         }

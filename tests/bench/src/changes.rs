@@ -15,17 +15,52 @@ use crate::sample::Sample;
 /// Small files of one commit.
 const FILES: usize = 1_000;
 const FILE_BYTES: usize = 1_024;
+/// The filesystem they are on.
+const IMAGE_BYTES: u64 = 2 << 30;
 /// Files changed among many.
 const CHANGED: usize = 10;
 
+/// What a commit does to [`FILES`] files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// They are new.
+    Create,
+    /// They were there, with another content.
+    Change,
+}
+
 /// Milliseconds of a commit of [`FILES`] files, of its undo, and of `cp` and one sync of the same.
 pub struct Commits {
-    /// Made durable.
+    /// From the end of the command, whose layer is still to be handed out and staged, until it is durable.
     pub commit: Sample,
-    /// Taken back, durable too.
+    /// From the request until it is durable; staged in that time, too.
     pub undo: Sample,
     /// The peer.
     pub copy: Sample,
+}
+
+/// A filesystem as Debian makes it, on a file, mounted as long as this lives: how fast the host's own makes files depends on
+/// whether it has a journal, and on what was removed from it in the last minutes.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn new(scratch: &Path) -> Result<Mounted, String> {
+        let (image, at) = (scratch.join("commits.ext4"), made(scratch.join("commits"))?);
+        File::create(&image).and_then(|file| file.set_len(IMAGE_BYTES)).map_err(text)?;
+        shell(
+            "mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 \"$1\" && mount -o loop \"$1\" \"$2\"",
+            &[&image, &at],
+        )?;
+        Ok(Mounted(at))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Err(error) = shell("umount \"$1\"", &[&self.0]) {
+            eprintln!("{error}");
+        }
+    }
 }
 
 fn text(error: impl ToString) -> String {
@@ -61,26 +96,43 @@ fn timed(one: impl FnOnce() -> Result<(), String>) -> Result<f64, String> {
 }
 
 /// Measures them, in turns.
-pub fn commits(scratch: &Path, rounds: usize) -> Result<Commits, String> {
-    let home = made(scratch.join("commits"))?;
-    let mut area = open(&home)?;
+pub fn commits(scratch: &Path, rounds: usize, to: To) -> Result<Commits, String> {
+    let mounted = Mounted::new(scratch)?;
+    let home = &mounted.0;
+    let mut area = open(home)?;
+    if to == To::Change {
+        fill(&home.join("workspace"), FILES, u64::MAX)?;
+    }
     let (mut commit, mut undo, mut copy) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds as u64 {
         let upper = made(home.join(format!("upper-{round}")))?;
         fill(&upper, FILES, round)?;
         let (action, back) = (2 * round + 1, 2 * round + 2);
-        stage(&mut area, action, &upper)?;
-        commit.push(timed(|| area.commit(action, b"").map(drop).map_err(text))?);
+        sync(home)?;
+        commit.push(timed(|| {
+            stage(&mut area, action, &upper)?;
+            area.commit(action, b"").map(drop).map_err(text)
+        })?);
+        // What it replaced is removed behind the answer, as the executor does it.
+        area.tidy(usize::MAX).map_err(text)?;
+        sync(home)?;
         undo.push(timed(|| {
             area.stage_undo(action, back).map_err(text)?;
             area.commit(back, b"").map(drop).map_err(text)
         })?);
+        area.tidy(usize::MAX).map_err(text)?;
+        sync(home)?;
         let to = home.join(format!("copy-{round}"));
         copy.push(timed(|| shell("cp -r \"$1\" \"$2\" && sync -f \"$2\"", &[&upper, &to]))?);
         fs::remove_dir_all(&to).map_err(text)?;
+        fs::remove_dir_all(&upper).map_err(text)?;
     }
-    fs::remove_dir_all(&home).map_err(text)?;
     Ok(Commits { commit: Sample::of(commit)?, undo: Sample::of(undo)?, copy: Sample::of(copy)? })
+}
+
+fn sync(dir: &Path) -> Result<(), String> {
+    let dir = File::open(dir).map_err(text)?;
+    nix::unistd::syncfs(dir).map_err(text)
 }
 
 /// Runs a shell script with these arguments.

@@ -9,11 +9,12 @@ use roles::Role;
 
 use crate::calls::{self, Calls};
 use crate::cells::{self, Bubblewrap};
+use crate::changes::{self, To};
 use crate::figures::Report;
 use crate::report::{Amount, Target, a_second, mb, measured, ms, quoted};
 use crate::sample::Sample;
 use crate::tree::{self, ORDINARY, Running};
-use crate::{changes, work};
+use crate::work;
 
 /// Between two requests to a sandbox that shall have waited.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -93,11 +94,16 @@ impl Report {
         let peer = measured("the same among 10", median(few));
         let what = format!("effects of 10 changes among {name} files");
         self.add(what, ms(among.median()), Target::TimesPeer(1.3), vec![peer]);
-        let done = changes::commits(&self.scratch.0, rounds)?;
+        self.commit_and_undo(To::Create, "commit of 1,000 small files, durable", rounds)?;
+        self.commit_and_undo(To::Change, "commit of 1,000 changed small files, durable", rounds)
+    }
+
+    fn commit_and_undo(&mut self, to: To, what: &str, rounds: usize) -> Result<(), String> {
+        let done = changes::commits(&self.scratch.0, rounds, to)?;
         let commit = ms(done.commit.median());
         let copy = measured("cp and one sync of the same", Ok(ms(done.copy.median())));
-        self.add("commit of 1,000 small files, durable", commit, Target::TimesPeer(1.5), vec![copy]);
-        let peer = measured("its commit", Ok(commit));
+        self.add(what, commit, Target::TimesPeer(1.5), vec![copy]);
+        let peer = measured("its commit, staging included in both", Ok(commit));
         self.add("undo of the same", ms(done.undo.median()), Target::TimesPeer(1.0), vec![peer]);
         Ok(())
     }

@@ -4,53 +4,29 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
-use harness::{Chelad, Home, procs, sockets, wait_for};
+use harness::{procs, wait_for};
+use life::{PATIENCE, Scene};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roles::Role;
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Scene {
-    chelad: Chelad,
-    home: Home,
+/// What these tests do with a scene.
+trait More {
+    fn begin(&self, arguments: Value) -> u64;
+    fn poll(&self, id: u64) -> Value;
+    fn end(&self, id: u64) -> (String, Value);
+    fn copies(&self) -> usize;
+    fn state(&self, id: u64) -> Value;
 }
 
-impl Scene {
-    fn start(name: &str) -> Scene {
-        let home = Home::new(name).unwrap();
-        home.script_model().unwrap();
-        let chelad = Chelad::start(&home).unwrap();
-        Scene { chelad, home }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.root().join("var/principals/1/workspace").join(name)
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.path(name)).ok()
-    }
-
-    fn tool(&self, name: &str, arguments: Value) -> Value {
-        self.home.chela_json(&["tool", name, &arguments.to_string()]).unwrap()
-    }
-
+impl More for Scene {
     fn begin(&self, arguments: Value) -> u64 {
         let report = self.tool("start", arguments);
         assert_eq!(report["note"], "runs in the background", "{report:#}");
         report["action"].as_u64().unwrap()
-    }
-
-    #[track_caller]
-    fn done(&self, command: &str) {
-        let report = self.tool("run_command", json!({ "command": command }));
-        assert_eq!((&report["committed"], &report["exit_code"]), (&json!(true), &json!(0)), "{report:#}");
     }
 
     fn poll(&self, id: u64) -> Value {
@@ -73,11 +49,8 @@ impl Scene {
         fs::read_dir(self.home.root().join("var/principals/1/store/frozen")).unwrap().count()
     }
 
-    fn stop(self) {
-        assert_eq!(sockets::listening(self.chelad.pid()), Vec::<String>::new());
-        let verified = self.home.chela(&["log", "verify"]).unwrap();
-        assert!(verified.status.success());
-        assert!(self.chelad.stop().unwrap().success());
+    fn state(&self, id: u64) -> Value {
+        self.show(id)["background"]["state"].clone()
     }
 }
 
@@ -228,5 +201,52 @@ fn a_poll_says_by_which_number_it_is_taken_back() {
         assert_eq!(undone["committed"], true, "{undone:#}");
         assert_eq!(scene.text(&name), None);
     }
-    scene.chelad.stop().unwrap();
+    scene.stop();
+}
+
+/// Its action tells the whole story later: that it runs, and what became of it, after everything was started anew as well.
+#[test]
+fn its_action_shows_how_it_ended() {
+    let scene = Scene::start("background-shown");
+    let id = scene.begin(json!({ "command": "read go; echo made > made; getent hosts far.example; exit 4" }));
+    assert_eq!(scene.state(id), "running");
+    let listed = scene.chela(&["actions", "list"]).0;
+    assert!(listed.contains("in the background"), "{listed}");
+    scene.tool("input", json!({ "id": id, "text": "go\n", "end": true }));
+    scene.end(id);
+    let half = scene.begin(json!({ "command": "echo half > half; sleep 60" }));
+    scene.tool("stop", json!({ "id": half }));
+    let lost = scene.begin(json!({ "command": "echo lost > lost; sleep 61" }));
+    let scene = scene.restart();
+    let shown = scene.show(id);
+    assert_eq!(
+        (&shown["fate"], &shown["exit_code"], &shown["committed"]),
+        (&json!("committed"), &json!(4), &json!(true))
+    );
+    assert_eq!(shown["background"]["state"], "decided", "{shown:#}");
+    assert_eq!(shown["background"]["undo"], format!("chela undo {id}"), "{shown:#}");
+    assert_eq!(shown["effects"]["created"][0]["path"], "made", "{shown:#}");
+    assert_eq!(shown["effects"]["hosts"], json!(["far.example"]), "{shown:#}");
+    let text = scene.chela(&["actions", "show", &id.to_string()]).0;
+    assert!(text.contains(&format!("(chela undo {id})")), "{text}");
+    // Nobody was there any more to hear of the second.
+    for (id, state, note, words) in
+        [(half, "discarded", "it was stopped", "nothing of it was kept"), (lost, "unknown", "", "a poll of id")]
+    {
+        let shown = scene.show(id);
+        assert_eq!(shown["background"]["state"], state, "{shown:#}");
+        assert!(shown["note"].as_str().unwrap_or_default().contains(note), "{shown:#}");
+        assert!(shown["background"]["words"].as_str().unwrap().contains(words), "{shown:#}");
+        assert!(shown["background"]["undo"].is_null(), "{shown:#}");
+    }
+    assert!(scene.poll(lost)["stderr"].as_str().unwrap().contains("nothing of it was kept"));
+    let listed = scene.chela(&["actions", "list"]).0;
+    assert!(listed.contains("committed (~0 -0 +1)") && listed.contains("discarded"), "{listed}");
+    scene.undo(id);
+    assert_eq!(scene.show(id)["fate"], "undone");
+    // One that could not begin is none.
+    let refused = scene.tool("start", json!({ "command": "true", "image": "none" }));
+    assert!(refused["stderr"].as_str().unwrap().contains("no image"), "{refused:#}");
+    assert!(scene.show(refused["action"].as_u64().unwrap())["background"].is_null());
+    scene.stop();
 }

@@ -71,7 +71,11 @@ impl Scene {
     }
 
     fn tool(&self, arguments: Value) -> Value {
-        self.home.chela_json(&["tool", "run_command", &arguments.to_string()]).unwrap()
+        self.call("run_command", arguments)
+    }
+
+    fn call(&self, name: &str, arguments: Value) -> Value {
+        self.home.chela_json(&["tool", name, &arguments.to_string()]).unwrap()
     }
 
     fn within(&self, image: &str, command: &str) -> Value {
@@ -226,4 +230,33 @@ fn what_is_wrong_is_said() {
     assert_eq!(output.status.code(), Some(1));
     let output = scene.home.chela(&["images", "import", "/nonexistent", "--name", "Not A Name"]).unwrap();
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_command_in_the_background_has_an_image_too_and_holds_it() {
+    let scene = Scene::start("images-background");
+    scene.import(&debian(), "debian");
+    for pty in [false, true] {
+        let command = "cat /etc/motd; echo $TERM $GREETING; tty; echo made >made; read go; sleep 0.2";
+        let begun = scene.call("start", json!({ "command": command, "image": "debian", "pty": pty }));
+        let id = begun["action"].as_u64().unwrap();
+        let refused = scene.home.chela(&["images", "remove", "debian"]).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "it is held");
+        scene.call("input", json!({ "id": id, "text": "go\n", "end": true }));
+        let mut text = String::new();
+        let report = loop {
+            let report = scene.call("poll", json!({ "id": id, "wait_ms": 20_000 }));
+            text.push_str(report["stdout"].as_str().unwrap());
+            if report["note"] != "runs in the background" {
+                break report;
+            }
+        };
+        assert_eq!((&report["exit_code"], &report["committed"]), (&json!(0), &json!(true)), "{text} {report:#}");
+        let (terminal, name) = if pty { ("xterm", "/dev/pts/0") } else { ("dumb", "not a tty") };
+        assert!(text.contains("changed by the second layer"), "{text}");
+        assert!(text.contains(&format!("{terminal} from the image")) && text.contains(name), "{text}");
+        scene.home.chela_json(&["undo", &id.to_string()]).unwrap();
+    }
+    let removed = scene.home.chela_json(&["images", "remove", "debian"]).unwrap();
+    assert_eq!(removed["gone"], json!(true), "{removed:#}");
 }

@@ -113,6 +113,7 @@ async fn behave(fd: OwnedFd, direction: Direction) -> io::Result<()> {
             | FromExecutor::Settled { .. }
             | FromExecutor::UndoPreviewed { .. }
             | FromExecutor::Background { .. }
+            | FromExecutor::Again { .. }
             | FromExecutor::Ended { .. } => {}
         }
     }

@@ -16,6 +16,7 @@ use crate::action::said;
 use crate::area;
 use crate::handed::Handed;
 use crate::hands::HandsError;
+use crate::image::Held;
 use crate::limits::{BACKGROUND_SETTLE_MS, CONFLICTS_NAMED_MAX, OUTPUT_CHUNK_BYTES, REST_OF_OUTPUT_MS};
 use crate::pipe::Pipe;
 use crate::record::End;
@@ -30,6 +31,7 @@ pub struct Watched {
     end: oneshot::Receiver<End>,
     limit: Duration,
     running: Rc<Running>,
+    _image: Option<Held>,
 }
 
 struct Stream {
@@ -68,10 +70,10 @@ impl Watched {
         (stdout, stderr, layer): (Pipe, Pipe, Pipe),
         end: oneshot::Receiver<End>,
         limit: Duration,
-        running: Rc<Running>,
+        (running, image): (Rc<Running>, Option<Held>),
     ) -> Watched {
         let (stdout, stderr, handed) = (Stream::new(stdout), Stream::new(stderr), Handed::new(layer));
-        Watched { action, stdout, stderr, handed, end, limit, running }
+        Watched { action, stdout, stderr, handed, end, limit, running, _image: image }
     }
 
     fn heard(&self, desk: &Desk, from_stderr: bool, length: usize) {

@@ -18,6 +18,7 @@ use workspace::{FreezeError, Frozen};
 
 use crate::action::can_run;
 use crate::hands::HandsError;
+use crate::image;
 use crate::ledger::failed;
 use crate::limits::{BACKGROUND_TIMEOUT_MAX_MS, INPUT_MS, PAYLOAD_BYTES, STOP_MS};
 use crate::pipe::Pipe;
@@ -62,6 +63,7 @@ pub struct Starting {
     command: String,
     timeout_ms: u32,
     terminal: Option<TerminalSize>,
+    image: Option<String>,
 }
 
 impl Call {
@@ -71,8 +73,8 @@ impl Call {
     /// The call that it is not.
     pub fn of(call: Admitted) -> Result<Call, Admitted> {
         Ok(match call {
-            Admitted::Start { command, timeout_ms, terminal } => {
-                Call::Start(Starting { command, timeout_ms, terminal })
+            Admitted::Start { command, timeout_ms, terminal, image } => {
+                Call::Start(Starting { command, timeout_ms, terminal, image })
             }
             Admitted::Poll { action, wait_ms } => Call::Poll { action, wait_ms },
             Admitted::Input { action, text, end } => Call::Input { action, text, end },
@@ -211,6 +213,7 @@ async fn start(desk: &Rc<Desk>, action: u64, asked: Starting, cancel: &Notify) -
         return Ok(begun_as(action));
     }
     let admitted = can_run(&asked.command).and_then(|()| desk.background.table.borrow().admit());
+    let admitted = admitted.and_then(|()| desk.not_about_to_end());
     if let Err(why) = admitted {
         return Ok(failed(&why));
     }
@@ -251,7 +254,13 @@ async fn begin(desk: &Rc<Desk>, action: u64, asked: Starting) -> Result<Result<(
     };
     let timeout_ms = asked.timeout_ms.clamp(1, BACKGROUND_TIMEOUT_MAX_MS);
     let terminal = asked.terminal.map_or((0, 0), |size| (size.rows, size.columns));
-    let call = Admitted::Start { command: asked.command, timeout_ms, terminal: asked.terminal };
+    // Held until every process of the sandbox is gone.
+    let image = match asked.image.as_deref().map(image::hold).transpose() {
+        Ok(image) => image,
+        Err(why) => return Ok(Err(failed(&why))),
+    };
+    let digest = image.as_ref().map(|image| image.digest);
+    let call = Admitted::Start { command: asked.command, timeout_ms, terminal: asked.terminal, image: asked.image };
     let payload = match codec::encode(&call, PAYLOAD_BYTES) {
         Ok(payload) => payload,
         Err(error) => return Ok(Err(failed(&format!("the call: {error}")))),
@@ -262,7 +271,7 @@ async fn begin(desk: &Rc<Desk>, action: u64, asked: Starting) -> Result<Result<(
         payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
         cpu_s: timeout_ms.div_ceil(1000) + 1,
         terminal,
-        image: None,
+        image: digest,
     };
     let end = desk.hands.run(action, ask, theirs.all()).await?;
     drop(theirs);
@@ -276,7 +285,7 @@ async fn begin(desk: &Rc<Desk>, action: u64, asked: Starting) -> Result<Result<(
     desk.background.table.borrow_mut().begin(action);
     desk.background.commands.borrow_mut().insert(action, running.clone());
     desk.say(FromExecutor::Background { action }).await;
-    let watched = Watched::new(action, (pipes.stdout, pipes.stderr, pipes.layer), end, limit, running);
+    let watched = Watched::new(action, (pipes.stdout, pipes.stderr, pipes.layer), end, limit, (running, image));
     tokio::task::spawn_local(command::attend(desk.clone(), watched));
     Ok(Ok(()))
 }

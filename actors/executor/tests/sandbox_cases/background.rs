@@ -6,11 +6,16 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
+use executor::drain;
 use executor::serve::{Desk, edge};
-use kit::Link;
+use kit::packet::Packets;
+use kit::{Control, Link};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use schema::edge::Wire;
+use schema::edge::control::{FromRole, ToRole};
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
+use schema::limits::CONTROL_PACKET_BYTES;
 use schema::tool::{Admitted, Ended, Limit, TerminalSize, ToolOutcome};
 
 use super::world::{World, show};
@@ -86,7 +91,10 @@ impl Gate {
             }
             FromExecutor::Settled { action, standing } => self.settled.push((*action, standing.clone())),
             FromExecutor::Background { action } => self.announced.push(*action),
-            FromExecutor::Output { .. } | FromExecutor::Finished { .. } | FromExecutor::UndoPreviewed { .. } => {}
+            FromExecutor::Output { .. }
+            | FromExecutor::Again { .. }
+            | FromExecutor::Finished { .. }
+            | FromExecutor::UndoPreviewed { .. } => {}
         }
         Ok(told)
     }
@@ -96,7 +104,7 @@ impl Gate {
     }
 
     async fn start_on(&mut self, command: &str, terminal: Option<TerminalSize>) -> Result<u64, String> {
-        let call = Admitted::Start { command: command.to_owned(), timeout_ms: 60_000, terminal };
+        let call = Admitted::Start { command: command.to_owned(), timeout_ms: 60_000, terminal, image: None };
         let (action, outcome) = self.call(call).await?;
         ensure(outcome.ended == Ended::Running, || show(&outcome))?;
         ensure(self.announced.contains(&action), || "it was not said to run".to_owned())?;
@@ -137,6 +145,15 @@ impl Gate {
 
 fn desk(world: &World) -> Rc<Desk> {
     Desk::new(world.hands(), world.area(), None)
+}
+
+/// One with a supervisor's line, whose other end is the test's.
+fn supervised(world: &World) -> Result<(Rc<Desk>, Packets<ToRole, FromRole>), String> {
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(|errno| errno.to_string())?;
+    let supervisor = Packets::new(ours, CONTROL_PACKET_BYTES).map_err(|error| error.to_string())?;
+    let control = Control::start(theirs).map_err(|error| error.to_string())?;
+    Ok((Desk::new(world.hands(), world.area(), Some(control)), supervisor))
 }
 
 /// A copy goes once the end of its command is told.
@@ -229,7 +246,8 @@ pub async fn a_stop_kills_all_of_it_and_keeps_nothing(world: &World) -> Verdict 
 
 pub async fn the_time_limit_and_the_number_of_commands_hold(world: &World) -> Verdict {
     let mut gate = Gate::at(&desk(world), 610_400).await?;
-    let call = Admitted::Start { command: "echo x >x; sleep 60".to_owned(), timeout_ms: 300, terminal: None };
+    let call =
+        Admitted::Start { command: "echo x >x; sleep 60".to_owned(), timeout_ms: 300, terminal: None, image: None };
     let (action, _) = gate.call(call).await?;
     let (_, outcome) = gate.end(action).await?;
     ensure(outcome.limit == Some(Limit::WallTime), || show(&outcome))?;
@@ -238,7 +256,7 @@ pub async fn the_time_limit_and_the_number_of_commands_hold(world: &World) -> Ve
     for _ in 0..3 {
         running.push(gate.start("sleep 60").await?);
     }
-    let call = Admitted::Start { command: "true".to_owned(), timeout_ms: 300, terminal: None };
+    let call = Admitted::Start { command: "true".to_owned(), timeout_ms: 300, terminal: None, image: None };
     let (_, refused) = gate.call(call).await?;
     let text = String::from_utf8_lossy(&refused.stderr).into_owned();
     ensure(refused.ended == Ended::Failed && text.contains("stop one first"), || show(&refused))?;
@@ -286,7 +304,7 @@ pub async fn a_successor_knows_what_was_committed_and_begins_nothing_again(world
     let polled = next.poll(action).await?;
     ensure(polled.standing == Standing::Committed, || show(&polled))?;
     next.next.set(action);
-    let call = Admitted::Start { command: command.to_owned(), timeout_ms: 60_000, terminal: None };
+    let call = Admitted::Start { command: command.to_owned(), timeout_ms: 60_000, terminal: None, image: None };
     let (_, again) = next.call(call).await?;
     ensure(again.standing == Standing::Committed && again.ended != Ended::Running, || show(&again))?;
     next.next.set(610_960);
@@ -332,4 +350,46 @@ pub async fn a_server_on_its_loopback_serves_its_own_clients(world: &World) -> V
     let (text, outcome) = gate.end(action).await?;
     ensure(text.contains("page") && outcome.standing == Standing::Committed, || format!("{text} {}", show(&outcome)))?;
     gate.sh("rm served").await.map(drop)
+}
+
+pub async fn a_reload_waits_for_it_a_while_and_then_stops_it(world: &World) -> Verdict {
+    let (desk, mut supervisor) = supervised(world)?;
+    let mut gate = Gate::at(&desk, 611_000).await?;
+    let ended = |wait| {
+        let desk = desk.clone();
+        tokio::task::spawn_local(async move { drain::asked(&desk, wait).await })
+    };
+    // It ends by itself within that time: it is waited for, and nothing new begins beside it.
+    let action = gate.start("read go; echo kept >kept").await?;
+    let over = ended(Duration::from_secs(600));
+    supervisor.send(&ToRole::Reload).await.map_err(|error| error.to_string())?;
+    while !matches!(supervisor.recv().await.map_err(|error| error.to_string())?, FromRole::Idle) {}
+    let call = || Admitted::Start { command: "true".to_owned(), timeout_ms: 5000, terminal: None, image: None };
+    let mut refused = gate.call(call()).await?.1;
+    for _ in 0..100 {
+        if refused.ended == Ended::Failed {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        refused = gate.call(call()).await?.1;
+    }
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure(said.contains("starts anew"), || show(&refused))?;
+    ensure(!over.is_finished(), || "it did not wait".to_owned())?;
+    gate.input(action, "go\n", true).await?;
+    let (_, outcome) = gate.end(action).await?;
+    ensure(outcome.standing == Standing::Committed, || show(&outcome))?;
+    over.await.map_err(|error| error.to_string())?;
+    // It does not: it is stopped, and whoever asks is told why.
+    let (desk, supervisor) = supervised(world)?;
+    let mut gate = Gate::at(&desk, 611_100).await?;
+    let action = gate.start("echo half >half; sleep 60").await?;
+    let waits = desk.clone();
+    let over = tokio::task::spawn_local(async move { drain::asked(&waits, Duration::from_millis(300)).await });
+    supervisor.send(&ToRole::Reload).await.map_err(|error| error.to_string())?;
+    let (_, outcome) = gate.end(action).await?;
+    let why = matches!(&outcome.standing, Standing::Discarded { reason } if reason.contains("had to start anew"));
+    ensure(why && outcome.ended == Ended::Cancelled, || show(&outcome))?;
+    over.await.map_err(|error| error.to_string())?;
+    gate.sh("rm kept; ls half").await.map(drop)
 }

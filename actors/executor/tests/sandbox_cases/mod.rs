@@ -98,6 +98,7 @@ fn in_the_background() -> Vec<Case> {
         background::a_new_gate_is_told_of_it_and_decides,
         background::a_successor_knows_what_was_committed_and_begins_nothing_again,
         background::a_pseudo_terminal_is_there_when_asked_for,
+        background::a_reload_waits_for_it_a_while_and_then_stops_it,
         background::a_server_on_its_loopback_serves_its_own_clients,
     ]
 }
@@ -152,6 +153,8 @@ fn confined() -> Vec<Case> {
         requests::an_action_asked_for_twice_is_carried_out_once,
         requests::an_outdated_rehearsal_is_run_again,
         requests::a_rehearsal_that_is_always_outdated_is_told,
+        requests::what_is_outdated_when_it_is_settled_is_rehearsed_and_shown_again,
+        requests::what_is_always_outdated_when_it_is_settled_is_given_up,
         requests::actions_beyond_the_limit_wait_their_turn,
         requests::an_action_outlives_its_edge,
         requests::cancelling_over_the_edge,

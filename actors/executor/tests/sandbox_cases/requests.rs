@@ -61,6 +61,7 @@ async fn finished(gate: &mut Gate) -> Result<(u64, ToolOutcome), String> {
             FromExecutor::Output { .. }
             | FromExecutor::UndoPreviewed { .. }
             | FromExecutor::Background { .. }
+            | FromExecutor::Again { .. }
             | FromExecutor::Ended { .. } => {}
         }
     }
@@ -119,6 +120,78 @@ pub async fn a_rehearsal_that_is_always_outdated_is_told(world: &World) -> Verdi
     };
     ensure(outcome.ended == Ended::Failed && outcome.standing == Standing::Nothing, || show(&outcome))?;
     ensure(String::from_utf8_lossy(&outcome.stderr).contains("each of 3 rehearsals"), || show(&outcome))?;
+    let left = world.said("ls never 2>/dev/null; rm beside-*").await?;
+    ensure(left.is_empty(), || left.clone())
+}
+
+/// What is told of an action next, output skipped.
+async fn told(gate: &mut Gate) -> Result<FromExecutor, String> {
+    loop {
+        let told = tokio::time::timeout(Duration::from_secs(20), gate.recv()).await;
+        match told.map_err(|_| "nothing was told in time".to_owned())?.map_err(|error| error.to_string())? {
+            FromExecutor::Output { .. } => {}
+            other => return Ok(other),
+        }
+    }
+}
+
+async fn shown(gate: &mut Gate) -> Result<ToolOutcome, String> {
+    match told(gate).await? {
+        FromExecutor::Finished { outcome, .. } if outcome.standing == Standing::Staged => Ok(outcome),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+async fn settled(gate: &mut Gate, action: u64) -> Result<FromExecutor, String> {
+    gate.send(&ToExecutor::Settle { action, commit: true }).await.map_err(|error| error.to_string())?;
+    told(gate).await
+}
+
+pub async fn what_is_outdated_when_it_is_settled_is_rehearsed_and_shown_again(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), world.area(), None);
+    let (mut gate, _) = connect(&desk).await?;
+    // Another commit in between, and a change by hand of what it replaces.
+    run(&mut gate, 10_401, "ls | grep -c ^between- >count; echo >>seen").await?;
+    let first = shown(&mut gate).await?;
+    commit_beside(world, 10_402, "between-1")?;
+    let again = settled(&mut gate, 10_401).await?;
+    ensure(again == FromExecutor::Again { action: 10_401 }, || format!("{again:?}"))?;
+    let second = shown(&mut gate).await?;
+    ensure(first.effects != second.effects, || "what is shown is what it does now".to_owned())?;
+    std::fs::write(world.workspace().join("seen"), "by hand\n").map_err(|error| error.to_string())?;
+    let again = settled(&mut gate, 10_401).await?;
+    ensure(again == FromExecutor::Again { action: 10_401 }, || format!("{again:?}"))?;
+    shown(&mut gate).await?;
+    let end = settled(&mut gate, 10_401).await?;
+    ensure(matches!(&end, FromExecutor::Settled { standing: Standing::Committed, .. }), || format!("{end:?}"))?;
+    let now = world.said("cat count seen; rm count seen between-1").await?;
+    ensure(now == "1\nby hand\n\n", || now.clone())
+}
+
+pub async fn what_is_always_outdated_when_it_is_settled_is_given_up(world: &World) -> Verdict {
+    let desk = Desk::new(world.hands(), world.area(), None);
+    let (mut gate, _) = connect(&desk).await?;
+    run(&mut gate, 10_501, "echo never >never").await?;
+    for tries in 1.. {
+        shown(&mut gate).await?;
+        commit_beside(world, 10_510 + tries, &format!("beside-{tries}"))?;
+        match settled(&mut gate, 10_501).await? {
+            FromExecutor::Again { .. } if tries < 3 => {}
+            FromExecutor::Settled { standing: Standing::Discarded { reason }, .. } if tries == 3 => {
+                ensure(reason.contains("ask again"), || reason.clone())?;
+                break;
+            }
+            other => return Err(format!("{tries}: {other:?}")),
+        }
+    }
+    // Whoever was asked to stop meanwhile stops.
+    run(&mut gate, 10_502, "sleep 0.3; cat beside-1 >never").await?;
+    shown(&mut gate).await?;
+    commit_beside(world, 10_530, "beside-9")?;
+    settled(&mut gate, 10_502).await?;
+    gate.send(&ToExecutor::Cancel { action: 10_502 }).await.map_err(|error| error.to_string())?;
+    let (_, outcome) = finished(&mut gate).await?;
+    ensure(outcome.ended == Ended::Cancelled, || show(&outcome))?;
     let left = world.said("ls never 2>/dev/null; rm beside-*").await?;
     ensure(left.is_empty(), || left.clone())
 }

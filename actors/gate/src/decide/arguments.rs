@@ -182,11 +182,16 @@ fn run_command(asked: RunCommand) -> Result<Admitted, Refusal> {
         ));
     }
     let paths = asked.paths.map_or(Ok(Vec::new()), |paths| seen(&paths))?;
-    if let Some(image) = asked.image.as_deref().filter(|image| !is_name(image)) {
+    Ok(Admitted::RunCommand { command, timeout_ms, paths, image: checked_image(asked.image)? })
+}
+
+/// The name of an image, if it can be one.
+pub(super) fn checked_image(asked: Option<String>) -> Result<Option<String>, Refusal> {
+    if let Some(image) = asked.as_deref().filter(|image| !is_name(image)) {
         let reason = format!("{image:.64?} can't be an image's name");
         return Err(bad_value(&reason, &format!("{NAME_RULE}; chela images list shows what there is.")));
     }
-    Ok(Admitted::RunCommand { command, timeout_ms, paths, image: asked.image })
+    Ok(asked)
 }
 
 /// What a command is to see; the workspace itself is all of it.

@@ -3,7 +3,7 @@
 use schema::tool::{Admitted, TerminalSize, ToolCall};
 use serde::Deserialize;
 
-use super::arguments::{checked_command, parse};
+use super::arguments::{checked_command, checked_image, parse};
 use super::refusal::{Refusal, bad_value, too_large};
 use crate::limits::{
     BACKGROUND_TIMEOUT_MS, BACKGROUND_TIMEOUT_MS_MAX, INPUT_BYTES_MAX, POLL_WAIT_MS_MAX, TERMINAL_CELLS_MAX,
@@ -19,6 +19,7 @@ struct Start {
     pty: Option<bool>,
     rows: Option<u16>,
     columns: Option<u16>,
+    image: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +61,8 @@ pub(super) fn start(call: &ToolCall) -> Result<Admitted, Refusal> {
         Some(true) => Some(size(asked.rows.unwrap_or(TERMINAL_ROWS), asked.columns.unwrap_or(TERMINAL_COLUMNS))?),
         Some(false) | None => None,
     };
-    Ok(Admitted::Start { command, timeout_ms, terminal })
+    let image = checked_image(asked.image)?;
+    Ok(Admitted::Start { command, timeout_ms, terminal, image })
 }
 
 fn size(rows: u16, columns: u16) -> Result<TerminalSize, Refusal> {
@@ -115,10 +117,15 @@ mod tests {
     #[test]
     fn a_start_has_limits_and_a_terminal_only_when_asked() {
         let command = "make".to_owned();
-        let plain = Admitted::Start { command: command.clone(), timeout_ms: BACKGROUND_TIMEOUT_MS, terminal: None };
+        let plain = Admitted::Start {
+            command: command.clone(),
+            timeout_ms: BACKGROUND_TIMEOUT_MS,
+            terminal: None,
+            image: None,
+        };
         assert_eq!(of(start, r#"{"command":"make"}"#), Ok(plain));
         let size = TerminalSize { rows: TERMINAL_ROWS, columns: 132 };
-        let on_terminal = Admitted::Start { command, timeout_ms: 5, terminal: Some(size) };
+        let on_terminal = Admitted::Start { command, timeout_ms: 5, terminal: Some(size), image: None };
         assert_eq!(of(start, r#"{"command":"make","timeout_ms":5,"pty":true,"columns":132}"#), Ok(on_terminal));
         for bad in [
             r#"{"command":" "}"#,

@@ -146,7 +146,7 @@ pub const START: About = About {
     risk: Risk::Medium,
     description: "Start a long command in the background.",
     parameters: &["command"],
-    example: r#"{"command": "make"} and, if wanted, "timeout_ms": 3600000, "pty": true, "rows": 24, "columns": 80."#,
+    example: r#"{"command": "make"} and, if wanted, "timeout_ms": 3600000, "pty": true, "rows": 24, "columns": 80, "image": "debian:13"."#,
 };
 
 /// What a command in the background has written, and how it ended.

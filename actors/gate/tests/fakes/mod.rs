@@ -286,6 +286,7 @@ pub fn remember(journal: &Journal, ask: Ask) -> Answer {
             Answer::Open(journal.values().filter(|turn| turn.ended.is_none()).map(|turn| turn.turn).collect())
         }
         Ask::ListActions { .. } => Answer::Actions(Vec::new()),
+        Ask::EndBackground { .. } => Answer::Stored,
         Ask::LoadAction { .. } => Answer::Action(None),
         Ask::Put { .. } | Ask::Remove { .. } => Answer::Stored,
         Ask::Get { .. } => Answer::Value(None),

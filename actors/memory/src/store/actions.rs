@@ -5,7 +5,7 @@ use schema::actions::{ActionBrief, ActionRecord, Counts, Fate};
 use schema::edge::memory::{Answer, Step};
 use schema::effects::Standing;
 use schema::limits::{ACTIONS_LISTED, ARGUMENTS_LISTED_BYTES, SAID_SHOWN_BYTES};
-use schema::tool::{Decision, ToolCall, ToolOutcome};
+use schema::tool::{Decision, Ended, ToolCall, ToolOutcome};
 
 use super::journal::Journal;
 use super::stored::{self, TOOL_FINISHED};
@@ -85,6 +85,7 @@ impl Journal<'_> {
             counts: outcome.map(Counts::of).unwrap_or_default(),
             undoes: found.undoes,
             undone_by,
+            background: None,
         })
     }
 
@@ -112,6 +113,7 @@ impl Journal<'_> {
             turn_ended: found.turn_ended,
             undoes: found.undoes,
             undone_by: self.undone_by(action)?,
+            background: None,
         }))))
     }
 
@@ -125,16 +127,56 @@ impl Journal<'_> {
         }
     }
 
+    /// The end of a command that went on in the background, unless it is known.
+    pub fn end_background(&self, action: u64, outcome: &ToolOutcome, at_ms: u64) -> Result<Answer, StoreError> {
+        let known = i64::try_from(action)
+            .ok()
+            .map(|number| self.row(STEP, &format!("{DECIDED} = ?1"), params![number], decided));
+        if known.transpose()?.flatten().is_none() {
+            return Ok(Answer::Failed { reason: format!("action {action} is none of this journal") });
+        }
+        let step = Step::ToolFinished { action, outcome: outcome.clone() };
+        let columns = match stored::to_columns(&step) {
+            Ok(columns) => columns,
+            Err(why) => return Ok(Answer::Failed { reason: format!("action {action}: {why}") }),
+        };
+        self.write(
+            "journal the end of a command in the background",
+            "INSERT OR IGNORE INTO background_end (action, version, body, stdout, stderr, at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![columns.action, stored::VERSION, columns.body, columns.stdout, columns.stderr, at_ms.cast_signed()],
+        )?;
+        Ok(Answer::Stored)
+    }
+
+    /// What came of an action; of a command that went on in the background, what came of it there, once that is known.
     fn finished(&self, found: &Decided) -> Result<Option<Finished>, StoreError> {
-        let row = self.row(
-            STEP,
+        let first = self.finished_by(
+            found,
             "SELECT version, body, stdout, stderr, at_ms FROM step WHERE turn = ?1 AND action = ?2 AND kind = ?3",
             params![found.turn.cast_signed(), found.action.cast_signed(), TOOL_FINISHED],
-            |row| {
-                let at_ms = row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned);
-                Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, at_ms))
-            },
         )?;
+        if !first.as_ref().is_some_and(|(outcome, _)| outcome.ended == Ended::Running) {
+            return Ok(first);
+        }
+        let end = self.finished_by(
+            found,
+            "SELECT version, body, stdout, stderr, at_ms FROM background_end WHERE action = ?1",
+            params![found.action.cast_signed()],
+        )?;
+        Ok(end.or(first))
+    }
+
+    fn finished_by(
+        &self,
+        found: &Decided,
+        sql: &str,
+        which: impl rusqlite::Params,
+    ) -> Result<Option<Finished>, StoreError> {
+        let row = self.row(STEP, sql, which, |row| {
+            let at_ms = row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned);
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?, at_ms))
+        })?;
         let Some((version, body, stdout, stderr, at_ms)) = row else { return Ok(None) };
         let step = stored::from_columns(version, &body, stdout, stderr);
         match step.map_err(|why| self.unreadable(format!("action {}: {why}", found.action)))? {

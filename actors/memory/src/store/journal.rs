@@ -288,7 +288,7 @@ impl Journal<'_> {
             .map_err(|e| StoreError::sqlite(step, self.path, e))
     }
 
-    fn write(&self, step: &'static str, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
+    pub(super) fn write(&self, step: &'static str, sql: &str, values: impl rusqlite::Params) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(sql)
             .and_then(|mut s| s.execute(values))

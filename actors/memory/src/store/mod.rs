@@ -41,7 +41,8 @@ impl Owner {
             | Ask::History { .. }
             | Ask::OpenTurns
             | Ask::ListActions { .. }
-            | Ask::LoadAction { .. } => self == Owner::Principal,
+            | Ask::LoadAction { .. }
+            | Ask::EndBackground { .. } => self == Owner::Principal,
             Ask::Put { .. } | Ask::Get { .. } | Ask::Remove { .. } | Ask::List { .. } => self == Owner::House,
         }
     }
@@ -144,9 +145,12 @@ impl Database {
 
 fn writes(ask: &Ask) -> bool {
     match ask {
-        Ask::Receive { .. } | Ask::RecordStep { .. } | Ask::Finish { .. } | Ask::Put { .. } | Ask::Remove { .. } => {
-            true
-        }
+        Ask::Receive { .. }
+        | Ask::RecordStep { .. }
+        | Ask::Finish { .. }
+        | Ask::EndBackground { .. }
+        | Ask::Put { .. }
+        | Ask::Remove { .. } => true,
         Ask::LoadTurn { .. }
         | Ask::History { .. }
         | Ask::OpenTurns
@@ -175,6 +179,7 @@ fn apply(connection: &Connection, path: &Path, ask: &Ask) -> Result<Answer, Stor
         Ask::OpenTurns => journal.open_turns(),
         Ask::ListActions { before, actions_max } => journal.list_actions(*before, *actions_max),
         Ask::LoadAction { action } => journal.load_action(*action),
+        Ask::EndBackground { action, outcome, at_ms } => journal.end_background(*action, outcome, *at_ms),
         Ask::Put { table, key, value } => house.put(table, key, value),
         Ask::Get { table, key } => house.get(table, key),
         Ask::Remove { table, key } => house.remove(table, key),

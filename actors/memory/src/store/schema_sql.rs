@@ -42,6 +42,16 @@ const PRINCIPAL: &[&str] = &[
     CREATE INDEX step_of_action ON step (kind, action) WHERE action IS NOT NULL;
     CREATE INDEX step_of_undo ON step (undoes) WHERE undoes IS NOT NULL;
 ",
+    "
+    CREATE TABLE background_end (
+        action INTEGER PRIMARY KEY,
+        version INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        stdout BLOB,
+        stderr BLOB,
+        at_ms INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// Steps of the house's database.

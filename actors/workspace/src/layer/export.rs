@@ -165,7 +165,7 @@ impl<W: Write> Export<'_, W> {
         let file = File::from(beneath::open_owned(dir, name, stat).at("open", path)?);
         self.attributes(file.as_fd(), path, &mut pax)?;
         pax::push(&mut pax, b"atime", pax::time(node::atime(stat)).as_bytes());
-        let runs = content::extents(&file, length, self.limits.extents_max).at("read", path)?;
+        let runs = content::extents(&file, stat, self.limits.extents_max).at("read", path)?;
         // A file in more pieces than the limit is written as one: its holes are filled.
         let runs = runs.unwrap_or_else(|| vec![Extent { offset: 0, bytes: length }]);
         let bytes: u64 = runs.iter().map(|run| run.bytes).sum();
@@ -200,7 +200,7 @@ impl<W: Write> Export<'_, W> {
         if names.iter().any(|name| name == OVERLAY_ORIGIN) {
             pax::push(pax, ORIGIN, b"1");
         }
-        let xattrs = node::xattrs(fd).at("read the attributes of", path)?;
+        let xattrs = node::kept_xattrs(fd, names).at("read the attributes of", path)?;
         let bytes: usize = xattrs.iter().map(|(name, value)| name.len() + value.len()).sum();
         if xattrs.len() > self.limits.xattrs_max || bytes > self.limits.xattr_bytes_max {
             return Err(over("bytes of attributes", path, self.limits.xattr_bytes_max as u64));

@@ -29,7 +29,8 @@ pub enum ToExecutor {
         /// What.
         call: Admitted,
     },
-    /// What it changes is to become real, wholly, or to be forgotten. Said again, it is answered again.
+    /// What it changes is to become real, wholly, or to be forgotten. Said again, it is answered again: by `Settled`, or by
+    /// `Again` where it can't become real any more as it was shown.
     Settle {
         /// Number of the action.
         action: u64,
@@ -66,6 +67,12 @@ pub enum FromExecutor {
         from_stderr: bool,
         /// The bytes.
         bytes: Vec<u8>,
+    },
+    /// The workspace was changed meanwhile, so it is rehearsed again: what was shown of it counts no more, and another
+    /// `Finished` follows.
+    Again {
+        /// Number of the action.
+        action: u64,
     },
     /// It has ended; every process of it is gone.
     Finished {

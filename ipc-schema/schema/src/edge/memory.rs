@@ -98,6 +98,15 @@ pub enum Ask {
         /// Its number.
         action: u64,
     },
+    /// A command that went on in the background has ended, long after its call was answered. The first end stands.
+    EndBackground {
+        /// Number of the action that started it.
+        action: u64,
+        /// What came of it.
+        outcome: ToolOutcome,
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    },
     /// House: write a record.
     Put {
         /// For example `principals`.
@@ -191,7 +200,7 @@ pub enum Answer {
         /// How it ended, if it did: with the reply.
         ended: Option<(TurnEnd, String)>,
     },
-    /// To `RecordStep`, `Finish`, `Put`, `Remove`: it is on the disk.
+    /// To `RecordStep`, `Finish`, `EndBackground`, `Put`, `Remove`: it is on the disk.
     Stored,
     /// To `LoadTurn`.
     Turn(Option<TurnRecord>),

@@ -25,13 +25,13 @@ variants!(from_connector, FROM_CONNECTOR, FromConnector: LinkDescribed);
 variants!(to_role, TO_ROLE, ToRole: Ping, Drain, Reload, TreeDescribed, Unavailable);
 variants!(from_role, FROM_ROLE, FromRole: Ready, Pong, Busy, Idle, Want, Unwant, DescribeTree, Misbehaved);
 variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, PreviewUndo, Cancel, Forget);
-variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Finished, Settled, UndoPreviewed, Background, Ended);
+variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Again, Finished, Settled, UndoPreviewed, Background, Ended);
 variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Cancel, Status, Probe, ReadLog, ListActions, PreviewUndo, ShowAction);
 variants!(
     to_client, TO_CLIENT, ToClient:
     Text, ToolDecided, ToolOutput, Replied, ToolReport, Status, Probed, Log, Actions, UndoPreviewed, Action, Failed
 );
-variants!(ask, ASK, Ask: Receive, RecordStep, Finish, LoadTurn, History, OpenTurns, ListActions, LoadAction, Put, Get, Remove, List);
+variants!(ask, ASK, Ask: Receive, RecordStep, Finish, LoadTurn, History, OpenTurns, ListActions, LoadAction, EndBackground, Put, Get, Remove, List);
 variants!(answer, ANSWER, Answer: Received, Stored, Turn, Messages, Open, Actions, Action, Value, Records, Failed);
 variants!(to_model, TO_MODEL, ToModel: Complete, Cancel);
 variants!(from_model, FROM_MODEL, FromModel: Token, Completed, Failed);
@@ -165,6 +165,7 @@ fn executor_down() -> Vec<ToExecutor> {
 fn executor_up() -> Vec<FromExecutor> {
     vec![
         FromExecutor::Output { action: 5, from_stderr: true, bytes: vec![1, 2] },
+        FromExecutor::Again { action: 5 },
         FromExecutor::Finished { action: 5, outcome: outcome() },
         FromExecutor::Settled { action: 5, standing: Standing::Committed },
         FromExecutor::UndoPreviewed { request: 1, preview: previews().remove(0) },
@@ -236,6 +237,7 @@ fn memory_down() -> Vec<ToMemory> {
         Ask::OpenTurns,
         Ask::ListActions { before: None, actions_max: 20 },
         Ask::LoadAction { action: 5 },
+        Ask::EndBackground { action: 5, outcome: outcome(), at_ms: 9 },
         Ask::Put { table: table.clone(), key: key.clone(), value: vec![1, 2, 3] },
         Ask::Get { table: table.clone(), key: key.clone() },
         Ask::Remove { table: table.clone(), key },

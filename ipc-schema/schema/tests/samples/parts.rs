@@ -1,6 +1,6 @@
 //! What messages are made of: labels, calls, outcomes, states.
 
-use schema::actions::{ActionBrief, ActionRecord, Counts, Fate};
+use schema::actions::{ActionBrief, ActionRecord, Counts, Fate, InBackground};
 use schema::edge::connector::LinkState;
 use schema::edge::control::{InstanceState, Phase, Place};
 use schema::edge::memory::{Step, TurnEnd, TurnRecord};
@@ -93,6 +93,7 @@ pub fn brief() -> ActionBrief {
         counts: Counts { created: 1, changed: 2, deleted: 3, more: 4 },
         undoes: Some(3),
         undone_by: Some(6),
+        background: Some(InBackground::Decided),
     }
 }
 
@@ -111,6 +112,7 @@ pub fn action() -> ActionRecord {
         turn_ended: true,
         undoes: None,
         undone_by: Some(6),
+        background: Some(InBackground::Decided),
     }
 }
 
@@ -232,11 +234,17 @@ fn admitted_calls() -> Vec<Line> {
             Admitted::MakeDirectory { path: "a".into() },
             Admitted::Undo { action: 9 },
             Admitted::ListFiles { path: ".".into(), recursive: true },
-            Admitted::Start { command: "make".into(), timeout_ms: 3_600_000, terminal: None },
+            Admitted::Start {
+                command: "make".into(),
+                timeout_ms: 3_600_000,
+                terminal: None,
+                image: Some("debian:13".into())
+            },
             Admitted::Start {
                 command: "top".into(),
                 timeout_ms: 1,
                 terminal: Some(TerminalSize { rows: 24, columns: 300 }),
+                image: None,
             },
             Admitted::Poll { action: 9, wait_ms: 500 },
             Admitted::Input { action: 9, text: "y".into(), end: true },
