@@ -128,6 +128,8 @@ pub const HOSTS_BYTES: usize = HOSTS * (HOST_BYTES + 1);
 pub const NAMES: usize = 256;
 /// Bytes of a question to it.
 pub const QUESTION_BYTES: usize = 1232;
+/// Who may be connected to it over TCP at once; one more takes the place of the first.
+pub const ASKERS: usize = 8;
 /// Questions that it answers before it looks at anything else.
 pub const QUESTIONS_AT_ONCE: usize = 16;
 /// Renames of directories that a sandbox carries out at once; others wait.

@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -23,6 +22,7 @@ use crate::ended_by::ended_by;
 use crate::image::{Digest, Root};
 use crate::layer::Room;
 use crate::limits::{PAYLOAD_BYTES, TMP_BYTES, TMP_INODES};
+use crate::notify::Resolver;
 use crate::record::{Ask, End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
@@ -117,7 +117,7 @@ fn live(line: &OwnedFd, filter: &BpfProgram) -> Result<Option<End>, Failure> {
 }
 
 /// All that needs no request.
-fn prepare() -> Result<(Room, UdpSocket), Failure> {
+fn prepare() -> Result<(Room, Resolver), Failure> {
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).at(Step::Namespaces)?;
     map_ids(INSIDE_ID, INSIDE_ID).at(Step::IdMaps)?;
     sys::loopback_up().at(Step::Loopback)?;
@@ -126,7 +126,7 @@ fn prepare() -> Result<(Room, UdpSocket), Failure> {
     mounts()?;
     clocks()?;
     setsid().at(Step::Namespaces)?;
-    Ok((room, notify::resolver()?))
+    Ok((room, Resolver::bind()?))
 }
 
 /// Clocks that start with the sandbox, for what runs below this process: how long the host has been up is its own affair.
@@ -144,7 +144,7 @@ fn clocks() -> Result<(), Failure> {
 }
 
 /// From the request to the end of the command and of everything that it left behind.
-fn run(work: &Work<'_>, room: &Room, resolver: UdpSocket) -> Result<End, Failure> {
+fn run(work: &Work<'_>, room: &Room, resolver: Resolver) -> Result<End, Failure> {
     let call = call(work)?;
     match work.operation {
         Operation::Command | Operation::Change => layer::cover(room)?,

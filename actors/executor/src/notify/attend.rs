@@ -1,7 +1,6 @@
 //! The init while its command runs: it answers calls, starts workers, and reaps what ends.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -15,6 +14,7 @@ use super::links;
 use super::names::Names;
 use super::reach::{self, Added, Reached};
 use super::rename::{self, Job};
+use super::resolver::Resolver;
 use super::sys::{self, Notice, Reply};
 use crate::limits::WORKERS;
 use crate::record::End;
@@ -23,7 +23,7 @@ use crate::step::{Failure, Step};
 /// Waits until the command has ended, and every worker with it: a rename is done or not, never half. `confine` takes
 /// from a worker what the command does not have. Names that it looks up are answered through `resolver`. `tell` hears of
 /// each host that it tries to reach, at once; `None`: of one more than are told. Returned with the end: how many those are.
-pub fn attend(watched: Watched, resolver: UdpSocket, confine: Confine<'_>, tell: Tell<'_>) -> (End, u64) {
+pub fn attend(watched: Watched, resolver: Resolver, confine: Confine<'_>, tell: Tell<'_>) -> (End, u64) {
     let Watched { command, listener, children } = watched;
     let mut attendant = Attendant {
         command,
@@ -59,7 +59,7 @@ struct Attendant<'a> {
     command: Pid,
     listener: OwnedFd,
     children: SignalFd,
-    resolver: UdpSocket,
+    resolver: Resolver,
     names: Names,
     reached: Reached,
     confine: Confine<'a>,
@@ -73,17 +73,19 @@ struct Attendant<'a> {
 impl Attendant<'_> {
     fn turn(&mut self) -> nix::Result<Option<End>> {
         let (ended, asked, looked_up) = {
-            let mut watched = [
-                PollFd::new(self.children.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.resolver.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
-            ];
+            let mut watched = vec![PollFd::new(self.children.as_fd(), PollFlags::POLLIN)];
             // A listener that nobody can call any more is always ready.
-            let count = if self.end.is_some() { 2 } else { 3 };
-            poll(&mut watched[..count], PollTimeout::NONE)?;
-            let has = |one: &PollFd<'_>, flag| one.revents().is_some_and(|events| events.intersects(flag));
-            let [ended, looked_up, asked] = watched.each_ref().map(|one| has(one, PollFlags::POLLIN));
-            (ended, asked, looked_up)
+            if self.end.is_none() {
+                watched.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
+            }
+            let others = watched.len();
+            watched.extend(self.resolver.watched().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+            poll(&mut watched, PollTimeout::NONE)?;
+            let is_ready = |one: &PollFd<'_>| one.revents().is_some_and(|events| events.contains(PollFlags::POLLIN));
+            let asked = watched[1..others].iter().any(is_ready);
+            // One that has hung up is let go of.
+            let looked_up = watched[others..].iter().any(|one| one.any().unwrap_or(true));
+            (is_ready(&watched[0]), asked, looked_up)
         };
         if ended {
             while self.children.read_signal()?.is_some() {}
@@ -91,7 +93,7 @@ impl Attendant<'_> {
         }
         if looked_up {
             let (reached, tell) = (&mut self.reached, self.tell);
-            self.names.serve(&self.resolver, |name| reach(reached, tell, name));
+            self.resolver.serve(&mut self.names, |name| reach(reached, tell, name));
         }
         if asked {
             match sys::receive(&self.listener) {

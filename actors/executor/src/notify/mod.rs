@@ -18,12 +18,12 @@ mod links;
 mod names;
 pub mod reach;
 mod rename;
+mod resolver;
 pub mod said;
 mod sys;
 mod tree;
 
 use std::io::Write;
-use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -36,17 +36,7 @@ use nix::unistd::{Pid, pipe2, read};
 use crate::step::{At, Failure, Step};
 
 pub use attend::attend;
-
-/// The sandbox's resolver. It takes a low port, so before the capabilities go.
-///
-/// # Errors
-/// The failed step.
-pub fn resolver() -> Result<UdpSocket, Failure> {
-    const PORT: u16 = 53;
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, PORT)).at(Step::Resolver)?;
-    socket.set_nonblocking(true).at(Step::Resolver)?;
-    Ok(socket)
-}
+pub use resolver::Resolver;
 
 /// Which side of [`fork`] this is.
 pub enum Side {

@@ -63,6 +63,7 @@ fn at_work() -> Vec<Case> {
         reach::whom_a_command_tried_to_reach_is_seen,
         reach::whom_it_reached_by_itself_is_nobodys_business,
         reach::a_command_cannot_confuse_who_watches_it,
+        reach::names_are_looked_up_over_tcp_too,
         reach::a_command_that_is_killed_has_said_whom_it_tried_to_reach,
         real_work::git_clones_commits_rebases_and_moves,
         real_work::a_c_project_is_built,

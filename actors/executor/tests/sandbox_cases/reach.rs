@@ -111,3 +111,27 @@ pub async fn a_command_that_is_killed_has_said_whom_it_tried_to_reach(world: &Wo
     let (listed, more) = (outcome.effects.hosts.list.len(), outcome.effects.hosts.more);
     ensure((listed, more) == (64, 1), || format!("{listed} {more} {}", show(&outcome)))
 }
+
+pub async fn names_are_looked_up_over_tcp_too(world: &World) -> Verdict {
+    reaches(world, "RES_OPTIONS=use-vc getent hosts tcp.example other.example", &["tcp.example", "other.example"])
+        .await?;
+    // Byte by byte, several at once, one of 1232 bytes; and what is none.
+    let asks = "import struct\ndef q(name):\n  \
+        b = b'\\1\\2\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0' + b''.join(bytes([len(p)]) + p.encode() for p in name.split('.')) + \
+        b'\\0\\0\\1\\0\\1'\n  return struct.pack('!H', len(b)) + b\n\
+        def c():\n  s = S(); s.settimeout(5); s.connect(('127.0.0.1', 53)); return s\n\
+        def answer(s):\n  n = b''\n  while len(n) < 2: n += s.recv(2 - len(n))\n  \
+        b = b''\n  while len(b) < struct.unpack('!H', n)[0]: b += s.recv(9999)\n  return b\n";
+    let whole = "s = c()\nfor byte in q('slow.example'): s.send(bytes([byte]))\nassert answer(s)[-4:-2] == b'\\xc6\\x12'\n\
+        s.sendall(q('one.example') + q('two.example')); answer(s) and answer(s)\n";
+    let bad = "for b in (b'\\xff\\xff', b'\\0\\3abc', b'\\0\\0', os.urandom(5000), q('x.example')[:-1] + b'y'):\n  \
+        t = c(); t.sendall(b)\n  try:\n    t.shutdown(1); assert t.recv(9) == b''\n  except OSError: pass\n";
+    // Those who say nothing keep nobody out, and who never reads is let go.
+    let many = "held = [c() for _ in range(100)]\nu = c()\nu.setblocking(False)\ntry:\n  \
+        for _ in range(100000): u.send(q('flood.example'))\nexcept OSError: pass\n\
+        s = c(); s.sendall(q('last.example')); answer(s)\nprint('whole')";
+    let outcome = world.sh(&python(&format!("{asks}{whole}{bad}{many}"))).await;
+    let hosts = ["slow.example", "one.example", "two.example", "flood.example", "last.example"];
+    let right = outcome.stdout == b"whole\n" && outcome.effects.hosts.list == hosts;
+    ensure(right, || format!("{:?} {}", outcome.effects.hosts, show(&outcome)))
+}
