@@ -132,8 +132,9 @@ pub const QUESTION_BYTES: usize = 1232;
 pub const ASKERS: usize = 8;
 /// Questions that it answers before it looks at anything else.
 pub const QUESTIONS_AT_ONCE: usize = 16;
-/// Renames of directories that a sandbox carries out at once; others wait.
-pub const WORKERS: usize = 4;
+/// Renames of directories that a sandbox carries out at once: one, as the kernel would. A tree that two move at once would
+/// come to be in two places.
+pub const WORKERS: usize = 1;
 /// Directories below each other in a tree that is moved. Each takes two descriptors.
 pub const MOVE_DEPTH: usize = 256;
 /// Names of one directory in such a tree.

@@ -149,6 +149,10 @@ impl Attendant<'_> {
         while self.end.is_none() && self.working.len() < WORKERS {
             let Some(job) = self.waiting.pop_front() else { return };
             let id = job.id;
+            // Who asked for it died before it began.
+            if !sys::waits(&self.listener, id) {
+                continue;
+            }
             match crate::sys::fork() {
                 Ok(crate::sys::Side::Child) => crate::sys::exit_now(rename::work(job, self.confine)),
                 Ok(crate::sys::Side::Parent(worker)) => {

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+pub mod attacks;
 pub mod background;
 pub mod basics;
 pub mod bench;
@@ -42,7 +43,7 @@ macro_rules! cases {
 }
 
 pub fn all() -> Vec<Case> {
-    [confined(), waiting(), in_the_background(), at_work()].concat()
+    [confined(), waiting(), in_the_background(), at_work(), attacked()].concat()
 }
 
 fn at_work() -> Vec<Case> {
@@ -86,6 +87,17 @@ fn waiting() -> Vec<Case> {
         warm::a_hundred_at_once_are_answered_or_told_that_it_is_too_many,
         warm::the_hosts_uptime_is_not_seen,
         warm::a_killed_maker_takes_everything_along,
+    ]
+}
+
+fn attacked() -> Vec<Case> {
+    cases![
+        attacks::what_the_first_process_holds_is_nobodys_to_take,
+        attacks::a_path_that_changes_while_it_is_read_leads_nowhere_else,
+        attacks::a_flood_of_renames_and_connections_is_answered,
+        attacks::a_caller_that_dies_while_its_tree_moves_leaves_all_of_it,
+        attacks::whoever_moves_a_tree_is_not_killed_meanwhile,
+        attacks::trees_in_trees_move_at_once_and_none_onto_itself,
     ]
 }
 
