@@ -1,5 +1,5 @@
 //! `chela`: what a person types. A file a command; `client` is the way to the gate that they share.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod accounts;
 mod actions;

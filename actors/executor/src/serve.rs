@@ -132,7 +132,10 @@ pub async fn serve(mut sealed: Sealed, (area, maker): (Area, OwnedFd)) -> Result
     tokio::select! {
         error = desk.hands.attend() => Err(error.into()),
         ended = work => ended,
-        () = drain::asked(&desk, Duration::from_secs(RELOAD_WAIT_S)) => Ok(()),
+        () = drain::asked(&desk, Duration::from_secs(RELOAD_WAIT_S)) => {
+            desk.area.borrow().leave_directories();
+            Ok(())
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::apply::Apply;
 use crate::area::Area;
@@ -115,6 +115,14 @@ impl Plan {
 }
 
 impl Area {
+    /// Takes away the staging directories that nothing is in, when an executor ends in order: the next makes those that it
+    /// needs. What is still there is needed, or somebody else's.
+    pub fn leave_directories(&self) {
+        for root in &self.roots {
+            let _ = rustix::fs::unlinkat(&root.top, STAGING, AtFlags::REMOVEDIR);
+        }
+    }
+
     /// The directory of that name.
     pub(crate) fn root(&self, name: &[u8]) -> Result<&Root, AreaError> {
         let missing = || AreaError::Unusable {

@@ -9,6 +9,7 @@ use roles::account::IdBlock;
 
 use super::Check;
 use crate::setup;
+use crate::workspace::Registry;
 
 /// Room below which it is time to do something, MiB.
 const FREE_MIN_MIB: u64 = 64;
@@ -21,6 +22,7 @@ pub fn checks(root: &Path) -> Vec<Check> {
     }
     let mut checks = vec![owner(root), configuration(root, &set_up), ids(root, &set_up), model(root), room(root)];
     checks.extend(audit_log_time(root));
+    checks.extend(directories(root));
     checks
 }
 
@@ -134,6 +136,25 @@ fn judge_room(free_mib: u64) -> Check {
     }
 }
 
+/// Directories that were added and can't be used, each with why.
+fn directories(root: &Path) -> Option<Check> {
+    let all = Registry::of(root, None).and_then(|registry| registry.read()).ok()?;
+    judge_directories(&all.iter().map(|one| (one.name.as_str(), one.trouble.as_deref())).collect::<Vec<_>>())
+}
+
+fn judge_directories(all: &[(&str, Option<&str>)]) -> Option<Check> {
+    let name = "directories";
+    let trouble: Vec<String> =
+        all.iter().filter_map(|(name, trouble)| trouble.map(|trouble| format!("{name}: {trouble}"))).collect();
+    match (all, &trouble[..]) {
+        ([], _) => None,
+        (all, []) => Some(Check::ok(name, format!("{} added", all.len()))),
+        (_, trouble) => {
+            Some(Check::weaker(name, trouble.join("; "), "chela workspace remove NAME takes one away; its files stay"))
+        }
+    }
+}
+
 /// An audit log from the future means that the clock has been set back.
 fn audit_log_time(root: &Path) -> Option<Check> {
     let written = fs::metadata(root.join("var/audit/audit.log")).ok()?.modified().ok()?;
@@ -163,6 +184,15 @@ mod tests {
         assert_eq!(state(Some(OWN), None), State::Missing);
         let outside = IdBlock { base: 8000, count: 4096 };
         assert_eq!(state(Some(outside), Some(outside)), State::Missing);
+    }
+
+    #[test]
+    fn a_directory_with_trouble_is_named_and_none_is_no_matter() {
+        assert_eq!(judge_directories(&[]), None);
+        let well = judge_directories(&[("papers", None)]).map(|check| check.state);
+        assert_eq!(well, Some(State::Ok));
+        let ill = judge_directories(&[("papers", None), ("disk", Some("left out: gone"))]);
+        assert!(ill.is_some_and(|check| check.state == State::Weaker && check.found == "disk: left out: gone"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod check;
 mod errors;
 mod registry;
+mod sys;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +20,8 @@ use schema::limits::RELOAD_WAIT_S;
 use crate::screen;
 use crate::{audit, setup};
 use errors::WorkspaceError;
-use registry::{Added, Registry};
+use registry::Added;
+pub use registry::Registry;
 
 /// Options of `chela workspace`.
 #[derive(clap::Args, Debug)]
@@ -94,8 +96,13 @@ fn workspace(root: &Path, json: bool, command: &Command) -> Result<(), Workspace
         Command::Remove { name, principal } => {
             let registry = Registry::of(&root, principal.as_deref())?;
             let removed = registry.remove(name)?;
+            let told = reload(&root);
+            // Its executor removes what it made there when it ends; where there is none, it is done here.
+            if !mounted(&root, registry.principal).contains(&removed.inside()) {
+                drop(std::fs::remove_dir(removed.path.join(STAGING)));
+            }
             let text = format!("{} is taken away; its files stay as they are", removed.path.display());
-            say(json, &removed, &text, reload(&root));
+            say(json, &removed, &text, told);
         }
         Command::List { principal } => list(json, &root, &Registry::of(&root, principal.as_deref())?)?,
     }
@@ -147,6 +154,9 @@ fn list(json: bool, root: &Path, registry: &Registry) -> Result<(), WorkspaceErr
     }
     Ok(())
 }
+
+/// The directory that an executor makes in each that it may change; what is in it is never lost by removing it empty.
+const STAGING: &str = ".chela-staging";
 
 /// What the running executor of this principal has, as the kernel says.
 fn mounted(root: &Path, principal: u32) -> Vec<String> {

@@ -97,6 +97,9 @@ impl Registry {
         if let Some(why) = refuse(&facts) {
             return Err(refused(&directory, why));
         }
+        if let Some(why) = unmapped(&directory) {
+            return Err(refused(&directory, why));
+        }
         let there = self.read()?;
         let name = name.map_or(own, str::to_owned);
         let taken = there.iter().any(|one| one.name == name).then_some("another directory has it");
@@ -159,6 +162,16 @@ impl Registry {
     }
 }
 
+/// Why its files can't be handed over as their owner's; `None` where they can, or where nobody can say.
+fn unmapped(directory: &Path) -> Option<String> {
+    let can = super::sys::can_map(directory).unwrap_or(true);
+    (!can).then(|| {
+        "its file system has no id-mapped mounts, which keep its files their owner's; put the files on another one (ext4, XFS, \
+         btrfs or tmpfs can), or copy them with `chela files put`"
+            .to_owned()
+    })
+}
+
 fn refused(directory: &Path, why: String) -> WorkspaceError {
     WorkspaceError::Refused { directory: directory.to_path_buf(), why }
 }
@@ -183,7 +196,7 @@ fn look(link: &Path, read_only: bool) -> Result<Added, WorkspaceError> {
         (Ok(info), Ok(_)) if (info.uid(), info.gid()) != (owner.uid(), owner.gid()) => {
             Some("left out: it belongs to somebody else now; remove it and add it again".to_owned())
         }
-        (Ok(_), Ok(_)) => None,
+        (Ok(_), Ok(_)) => unmapped(&path).map(|why| format!("left out: {why}")),
     };
     let name = link.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Added { name, path, read_only, uid: owner.uid(), gid: owner.gid(), in_use: false, trouble })

@@ -4,10 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::process::Command;
 
-use life::Scene;
+use harness::{procs, wait_for};
 use life::directories::ANN;
+use life::{PATIENCE, Scene};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use roles::Role;
 use serde_json::json;
 
 #[test]
@@ -70,5 +75,57 @@ fn what_moves_between_workspace_and_directory_is_its_owners_on_either_side() {
         scene.fails("move", json!({ "from": from, "to": to }), "may be changed");
     }
     scene.audited();
+    scene.stop();
+}
+
+#[test]
+fn a_directory_that_is_taken_away_has_nothing_of_ours_left_in_it() {
+    let scene = Scene::start("directory-left");
+    let papers = scene.directory("papers");
+    scene.add(&papers, &[]);
+    scene.settled();
+    scene.changes("write_file", json!({ "path": "/directories/papers/note", "content": "one\n" }));
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(&papers).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names().len(), 3, "{:?}", names());
+    scene.directories(&["remove", "papers"]);
+    wait_for("the executor to leave it", PATIENCE, || (names() == ["letter.txt", "note"]).then_some(())).unwrap();
+    // Added again, it works; and removed while nothing runs, it is left as it was, too.
+    scene.add(&papers, &[]);
+    scene.settled();
+    scene.changes("write_file", json!({ "path": "/directories/papers/note", "content": "two\n" }));
+    let executor = procs::find(scene.chelad.pid(), Role::Executor, 1).unwrap();
+    kill(Pid::from_raw(executor as i32), Signal::SIGKILL).unwrap();
+    let Scene { chelad, home } = scene;
+    assert!(chelad.stop().unwrap().success());
+    home.chela_json(&["workspace", "remove", "papers"]).unwrap();
+    assert_eq!(names(), ["letter.txt", "note"]);
+}
+
+#[test]
+fn a_file_system_that_can_not_map_ids_is_named_at_once_and_by_the_doctor() {
+    let scene = Scene::start("directory-unmapped");
+    let papers = scene.directory("papers");
+    scene.add(&papers, &[]);
+    // Of its kind it is the simplest; a kernel that maps it, too, has nothing to refuse here.
+    let at = scene.directory("memory");
+    let mounted = Command::new("mount").args(["-t", "ramfs", "none"]).arg(&at).status().unwrap();
+    assert!(mounted.success());
+    chown(&at, Some(ANN), Some(ANN)).unwrap();
+    let (_, refused, code) = scene.chela(&["workspace", "add", at.to_str().unwrap()]);
+    assert!(Command::new("umount").arg(&at).status().unwrap().success());
+    assert!(code == 1 && refused.contains("no id-mapped mounts") && refused.contains("another"), "{refused}");
+    // One whose file system became such a one later.
+    let mounted = Command::new("mount").args(["-t", "ramfs", "none"]).arg(&papers).status().unwrap();
+    assert!(mounted.success());
+    chown(&papers, Some(ANN), Some(ANN)).unwrap();
+    let said = scene.chela(&["doctor"]).0;
+    let listed = scene.directories(&["list"]);
+    assert!(Command::new("umount").arg(&papers).status().unwrap().success());
+    assert!(said.contains("papers: left out") && said.contains("id-mapped"), "{said}");
+    assert!(listed[0]["trouble"].as_str().unwrap().contains("id-mapped"), "{listed:#}");
     scene.stop();
 }
