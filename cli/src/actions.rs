@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use schema::actions::{ActionBrief, ActionRecord, Counts, Fate, InBackground};
 use schema::edge::local::{FromClient, ToClient};
+use schema::label::Label;
 use schema::limits::ACTIONS_LISTED;
 use schema::tool::{Ended, ToolOutcome};
 use serde_json::{Value, json};
@@ -188,6 +189,8 @@ fn whole(name: &str, record: &ActionRecord) -> Value {
         "tool": record.call.name,
         "arguments": serde_json::from_str::<Value>(&record.call.arguments).unwrap_or_else(|_| json!(record.call.arguments)),
         "label": record.label,
+        "labels": outcome.map(ToolOutcome::label),
+        "wrote": outcome.and_then(|it| it.wrote),
         "decision": record.decision.verdict,
         "reason": record.decision.reason,
         "rule": record.decision.rule,
@@ -235,9 +238,7 @@ fn explain(name: &str, record: &ActionRecord, screen: &mut Screen) {
     let verdict = format!("{:?}", decision.verdict).to_lowercase();
     screen
         .line(Style::Plain, &format!("decision  {verdict}: {} (rule {}, risk {risk})", decision.reason, decision.rule));
-    let label = record.label;
-    let label = format!("{:?} {:?}", label.integrity, label.confidentiality).to_lowercase();
-    screen.line(Style::Plain, &format!("label     {label}"));
+    screen.line(Style::Plain, &format!("label     {} (of its turn)", record.label));
     screen.line(Style::Plain, &format!("asked     {}", date::utc(record.asked_at_ms)));
     if let Some(state) = record.background {
         let undo = undo(record).map_or_else(String::new, |undo| format!(" ({undo})"));
@@ -255,6 +256,12 @@ fn explain(name: &str, record: &ActionRecord, screen: &mut Screen) {
     }
     if let Some(code) = tool::exit_code(outcome.ended) {
         screen.line(Style::Plain, &format!("status    {code}"));
+    }
+    if outcome.reads != Label::NOTHING {
+        screen.line(Style::Plain, &format!("could read {}", outcome.reads));
+    }
+    if let Some(wrote) = outcome.wrote {
+        screen.line(Style::Plain, &format!("wrote     {wrote} (the label of its files)"));
     }
     if let Some(note) = tool::note(outcome).filter(|_| record.background != Some(InBackground::Unknown)) {
         screen.line(Style::Warn, &format!("note      {note}"));

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use schema::edge::local::{FromClient, ToClient};
 use schema::effects::Standing;
+use schema::label::Label;
 use schema::limits::{ARGUMENTS_BYTES, KEY_BYTES, NAME_BYTES};
 use schema::tool::{Decision, Ended, Limit, Risk, ToolCall, ToolOutcome, Verdict};
 use serde::Serialize;
@@ -61,6 +62,8 @@ struct Report<'a> {
     effects: Shown<'a>,
     /// Whether what it changed stands; null when nobody knows.
     committed: Option<bool>,
+    /// Of what it read, and of what it wrote; null when it did not run.
+    labels: Option<Label>,
     /// Exit status, 128 and the signal's number for a killed command, null when there is none.
     exit_code: Option<i32>,
     /// The limit that ended it, or at which it was when it failed, where that is known.
@@ -271,6 +274,7 @@ fn report(answered: &Answered, of: Option<u64>) -> Report<'_> {
         remedy: &decision.remedy,
         effects: Shown::of(outcome.map(|o| &o.effects)),
         committed: outcome.map_or(Some(false), committed),
+        labels: outcome.map(ToolOutcome::label),
         exit_code: outcome.and_then(|o| exit_code(o.ended)),
         ended_by: outcome.and_then(|o| o.limit),
         note: outcome.and_then(|o| note(o).or_else(|| whose(o, of))),

@@ -24,7 +24,7 @@ use crate::pipe::Pipe;
 use crate::pipes::Pipes;
 use crate::record::{Ask, End, Operation};
 use crate::tail::Tail;
-use crate::{area, image};
+use crate::{area, image, labels};
 
 /// What a call comes down to in a sandbox.
 #[derive(Debug)]
@@ -93,6 +93,7 @@ pub async fn carry_out(
     stream: impl Fn(bool, &[u8]),
 ) -> Result<ToolOutcome, HandsError> {
     let started = Instant::now();
+    let reads = labels::reads(&area.borrow(), &call);
     let mut outcome = match call {
         Admitted::Undo { action: of } => area::stage_undo(&mut area.borrow_mut(), action, of),
         Admitted::Move { .. } | Admitted::Delete { .. } | Admitted::MakeDirectory { .. } => {
@@ -114,6 +115,7 @@ pub async fn carry_out(
             Err(why) => failed(&why),
         },
     };
+    outcome.reads = outcome.reads.join(reads);
     outcome.ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     Ok(outcome)
 }

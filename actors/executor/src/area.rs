@@ -6,9 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use schema::effects::{Change, Effect, Effects, Kind, Side, Standing};
+use schema::label::Label;
 use schema::tool::{Ended, ToolOutcome};
 use workspace::{Area, AreaError, ChangeKind, CommitError, Conflict, Key, Limits, NodeKind, State, shown};
 
+use crate::labels;
 use crate::ledger::failed;
 use crate::limits::EFFECTS_BYTES;
 use crate::taken_back;
@@ -137,31 +139,32 @@ pub fn stage_undo(area: &mut Area, action: u64, of: u64) -> ToolOutcome {
     };
     if !undo.conflicts.is_empty() {
         let listed = taken_back::conflicts(area, of, &undo.conflicts);
-        return failed(&taken_back::conflicts_text(of, undo.conflicts.len(), &listed));
+        let text = taken_back::conflicts_text(of, undo.conflicts.len(), &listed);
+        return ToolOutcome { reads: labels::all(area), ..failed(&text) };
     }
     let effects = effects(&undo.effects);
     let standing = if effects.is_empty() { Standing::Nothing } else { Standing::Staged };
     ToolOutcome { effects, standing, ..ToolOutcome::of(Ended::Exited { code: 0 }) }
 }
 
-/// Makes it real, with `note` beside it, or forgets it. Said again, it changes nothing and has the same answer.
+/// Makes it real, with that label and `note` beside it, or forgets it (no label). Said again, it changes nothing and has the same answer.
 ///
 /// # Errors
 /// When it would have to be rehearsed again, since the workspace was changed: in words why. It is staged still.
-pub fn try_settle(area: &mut Area, action: u64, commit: bool, note: &[u8]) -> Result<Standing, String> {
+pub fn try_settle(area: &mut Area, action: u64, label: Option<Label>, note: &[u8]) -> Result<Standing, String> {
     match area.state(action) {
         State::Committed { .. } | State::Undone { .. } => return Ok(Standing::Committed),
         State::Discarded => return Ok(Standing::Discarded { reason: "it was decided against".to_owned() }),
         State::Unknown => return Ok(Standing::Discarded { reason: "nothing is staged of it".to_owned() }),
         State::Staged => {}
     }
-    if !commit {
+    let Some(label) = label else {
         return Ok(match area.discard(action) {
             Ok(()) => Standing::Discarded { reason: "it was decided against".to_owned() },
             Err(error) => Standing::Discarded { reason: error.to_string() },
         });
-    }
-    match area.commit(action, note) {
+    };
+    match area.commit_as(action, note, label) {
         Ok(_) => Ok(Standing::Committed),
         Err(error @ (CommitError::Outdated { .. } | CommitError::Conflict(_))) => Err(reason(&error)),
         Err(error) => {
@@ -172,8 +175,8 @@ pub fn try_settle(area: &mut Area, action: u64, commit: bool, note: &[u8]) -> Re
 }
 
 /// As [`try_settle`], for what can't be rehearsed again: it is forgotten.
-pub fn settle(area: &mut Area, action: u64, commit: bool, note: &[u8]) -> Standing {
-    try_settle(area, action, commit, note).unwrap_or_else(|reason| {
+pub fn settle(area: &mut Area, action: u64, label: Option<Label>, note: &[u8]) -> Standing {
+    try_settle(area, action, label, note).unwrap_or_else(|reason| {
         tracing::warn!("action {action}: {reason}");
         discarded(area, action, reason)
     })

@@ -19,6 +19,7 @@ pub mod filter;
 pub mod handed;
 pub mod hands;
 pub mod image;
+pub mod labels;
 pub mod layer;
 pub mod ledger;
 pub mod limits;

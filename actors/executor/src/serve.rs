@@ -10,6 +10,7 @@ use kit::{Control, LinkError, LinkReader, LinkWriter, Sealed, StartError};
 use schema::edge::Frame;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
+use schema::label::Label;
 use schema::limits::{OUTPUT_STREAMED_BYTES, RELOAD_WAIT_S};
 use schema::tool::{Admitted, ToolOutcome};
 use tokio::sync::{Notify, mpsc};
@@ -48,6 +49,8 @@ pub struct Desk {
     pub(crate) area: Rc<RefCell<Area>>,
     pub(crate) ledger: RefCell<Ledger>,
     pub(crate) background: Background,
+    /// Labels of the turns that asked for actions which have not ended.
+    labels: RefCell<BTreeMap<u64, Label>>,
     /// Rehearsed, shown, and waiting for the gate's word.
     pub(crate) staged: RefCell<BTreeMap<u64, Shown>>,
     cancels: RefCell<BTreeMap<u64, Rc<Notify>>>,
@@ -68,6 +71,7 @@ impl Desk {
             staged: RefCell::default(),
             ledger: RefCell::default(),
             background: Background::default(),
+            labels: RefCell::default(),
             cancels: RefCell::default(),
             outgoing: RefCell::default(),
             control,
@@ -156,11 +160,11 @@ pub async fn edge(
         }
         loop {
             match reader.recv_frame().await? {
-                Frame::Body(ToExecutor::Run { action, call }) => {
-                    run(desk, &outgoing, action, call).await;
+                Frame::Body(ToExecutor::Run { action, call, label }) => {
+                    run(desk, &outgoing, action, (call, label)).await;
                 }
-                Frame::Body(ToExecutor::Settle { action, commit }) => {
-                    let said = match settle::settle(desk, action, commit) {
+                Frame::Body(ToExecutor::Settle { action, commit, label }) => {
+                    let said = match settle::settle(desk, action, commit.then_some(label)) {
                         Some(standing) => FromExecutor::Settled { action, standing },
                         None => FromExecutor::Again { action },
                     };
@@ -219,7 +223,7 @@ fn finished(action: u64, outcome: &ToolOutcome) -> Frame<FromExecutor> {
     Frame::Body(FromExecutor::Finished { action, outcome: outcome.clone() })
 }
 
-async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) {
+async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, (call, label): (Admitted, Label)) {
     if desk.draining.get() {
         let outcome = failed("the executor is stopping; ask again when it has been restarted");
         return put(outgoing, finished(action, &outcome)).await;
@@ -234,11 +238,15 @@ async fn run(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64, call: Admitted) 
     if let Some(outcome) = settled {
         return put(outgoing, finished(action, &outcome)).await;
     }
+    desk.labels.borrow_mut().insert(action, label);
     let decided = desk.ledger.borrow_mut().run(action, call);
     match decided {
         OnRun::Start(call) => start(desk, action, call, 0),
         OnRun::Later => {}
-        OnRun::Ended(outcome) => put(outgoing, finished(action, &outcome)).await,
+        OnRun::Ended(outcome) => {
+            desk.labels.borrow_mut().remove(&action);
+            put(outgoing, finished(action, &outcome)).await;
+        }
     }
 }
 
@@ -250,7 +258,10 @@ async fn cancel(desk: &Rc<Desk>, outgoing: &Outgoing, action: u64) {
                 cancel.notify_one();
             }
         }
-        OnCancel::Ended(outcome) => put(outgoing, finished(action, &outcome)).await,
+        OnCancel::Ended(outcome) => {
+            desk.labels.borrow_mut().remove(&action);
+            put(outgoing, finished(action, &outcome)).await;
+        }
     }
 }
 
@@ -277,12 +288,13 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>, tr
             }
         }
     };
+    let label = desk.labels.borrow_mut().remove(&action).unwrap_or_default();
     let again = async || {
         desk.say(FromExecutor::Again { action }).await;
     };
     let asked = call.clone();
     let done = match Call::of(call) {
-        Ok(call) => background::act(&desk, action, call, &cancel).await,
+        Ok(call) => background::act(&desk, (action, label), call, &cancel).await,
         Err(call) => rehearse(&desk.hands, &desk.area, action, call, &cancel, stream, again).await,
     };
     let outcome = match done {
@@ -310,6 +322,7 @@ async fn tell(desk: &Desk, action: u64, outcome: &ToolOutcome) {
 
 /// It is over: the next may start.
 pub(crate) fn end(desk: &Rc<Desk>, action: u64, outcome: ToolOutcome) -> Rc<ToolOutcome> {
+    desk.labels.borrow_mut().remove(&action);
     let (told, next) = desk.ledger.borrow_mut().end(action, outcome);
     go_on(desk, next);
     desk.worked();

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use schema::effects::Standing;
+use schema::label::Label;
 use schema::tool::{Admitted, Repeat, ToolOutcome};
 use tokio::time::Duration;
 
@@ -24,11 +25,11 @@ pub(crate) struct Shown {
 
 /// Does what the gate has decided. Said again, it changes nothing and has the same answer. `None`: the workspace was changed
 /// between showing and deciding, so that it is rehearsed again, and shown again.
-pub(crate) fn settle(desk: &Rc<Desk>, action: u64, commit: bool) -> Option<Standing> {
+pub(crate) fn settle(desk: &Rc<Desk>, action: u64, label: Option<Label>) -> Option<Standing> {
     let shown = desk.staged.borrow_mut().remove(&action);
     let outcome = shown.as_ref().map(|shown| shown.outcome.clone()).or_else(|| desk.background.staged(action));
-    let note = outcome.as_ref().map(note).unwrap_or_default();
-    let tried = area::try_settle(&mut desk.area.borrow_mut(), action, commit, &note);
+    let note = outcome.zip(label).map(|(outcome, label)| note(&outcome, label)).unwrap_or_default();
+    let tried = area::try_settle(&mut desk.area.borrow_mut(), action, label, &note);
     let standing = match (tried, &shown) {
         (Ok(standing), _) => standing,
         (Err(why), Some(shown)) if may_repeat(shown) && unstaged(desk, action) => {
@@ -36,11 +37,12 @@ pub(crate) fn settle(desk: &Rc<Desk>, action: u64, commit: bool) -> Option<Stand
             start(desk, action, shown.call.clone(), shown.tries + 1);
             return None;
         }
-        (Err(_), _) => area::settle(&mut desk.area.borrow_mut(), action, commit, &note),
+        (Err(_), _) => area::settle(&mut desk.area.borrow_mut(), action, label, &note),
     };
-    desk.background.settled(action, &standing);
+    let wrote = label.filter(|_| standing == Standing::Committed);
+    desk.background.settled(action, &standing, wrote);
     if let Some(shown) = shown {
-        end(desk, action, ToolOutcome { standing: standing.clone(), ..shown.outcome });
+        end(desk, action, ToolOutcome { standing: standing.clone(), wrote, ..shown.outcome });
     }
     Some(standing)
 }
@@ -61,7 +63,7 @@ pub(crate) async fn tidy(desk: Rc<Desk>) {
 
 /// Forgets what is staged of it, if anything is.
 pub(crate) fn forget(desk: &Rc<Desk>, action: u64) {
-    settle(desk, action, false);
+    settle(desk, action, None);
 }
 
 /// Nobody else can work in the workspace while something is staged: a gate that does not decide is not waited for.

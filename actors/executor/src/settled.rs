@@ -3,6 +3,7 @@
 
 use schema::codec;
 use schema::effects::{Effects, Standing};
+use schema::label::Label;
 use schema::tool::{Ended, ToolOutcome};
 use workspace::{Area, State};
 
@@ -10,9 +11,10 @@ use crate::area::effects;
 use crate::ledger::failed;
 use crate::limits::NOTE_BYTES;
 
-/// What is noted beside a commit: the outcome, whose effects the store has anyway.
-pub fn note(outcome: &ToolOutcome) -> Vec<u8> {
-    let bare = ToolOutcome { effects: Effects::default(), standing: Standing::Committed, ..outcome.clone() };
+/// What is noted beside a commit: the outcome, whose effects the store has anyway, and the label that it is given.
+pub fn note(outcome: &ToolOutcome, label: Label) -> Vec<u8> {
+    let effects = Effects::default();
+    let bare = ToolOutcome { effects, standing: Standing::Committed, wrote: Some(label), ..outcome.clone() };
     // What has no room is not noted: that the action is real is known without.
     codec::encode(&bare, NOTE_BYTES).unwrap_or_default()
 }

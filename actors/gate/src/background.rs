@@ -73,8 +73,10 @@ pub fn ended(gate: &Gate, peer: &Rc<Peer<ToExecutor>>, action: u64, outcome: Too
         return Ok(());
     }
     let commit = decide(gate, action, &outcome.effects)?;
+    // The label of the turn that started it, and those of turns that wrote to it, are part of what it could read.
+    let label = outcome.reads;
     // One that takes nothing is ended.
-    let _ = peer.outbox.push(ToExecutor::Settle { action, commit });
+    let _ = peer.outbox.push(ToExecutor::Settle { action, commit, label });
     Ok(())
 }
 
@@ -92,7 +94,8 @@ pub fn settled(gate: &Gate, peer: &Rc<Peer<ToExecutor>>, action: u64, standing: 
         Some(_) | None => return false,
     };
     if let Some(outcome) = outcome {
-        over(gate, action, &ToolOutcome { standing: standing.clone(), ..outcome });
+        let wrote = (*standing == Standing::Committed).then_some(outcome.reads);
+        over(gate, action, &ToolOutcome { standing: standing.clone(), wrote, ..outcome });
     }
     true
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use kit::{Control, Role};
 use schema::edge::executor::{FromExecutor, ToExecutor};
 use schema::effects::Standing;
+use schema::label::Label;
 use schema::limits::{OUTPUT_KEPT_BYTES, OUTPUT_STREAMED_BYTES};
 use schema::tool::{Admitted, Settled, ToolOutcome};
 use tokio::sync::mpsc;
@@ -40,6 +41,10 @@ struct Open {
     settlement: Option<Settlement>,
     /// Its outcome, until what it changes is settled.
     outcome: Option<ToolOutcome>,
+    /// The turn's label.
+    label: Label,
+    /// What it writes comes from what it reads.
+    writes_what_it_reads: bool,
 }
 
 impl Executors {
@@ -49,7 +54,13 @@ impl Executors {
     }
 
     /// Sends an action to `peer`; what comes of it goes to `turn`.
-    pub fn run(&self, peer: &Rc<Peer<ToExecutor>>, action: u64, call: Admitted, turn: mpsc::Sender<TurnEvent>) {
+    pub fn run(
+        &self,
+        peer: &Rc<Peer<ToExecutor>>,
+        action: u64,
+        (call, label): (Admitted, Label),
+        turn: mpsc::Sender<TurnEvent>,
+    ) {
         let wall_ms = match &call {
             Admitted::RunCommand { timeout_ms, .. } => *timeout_ms,
             Admitted::ReadFile { .. }
@@ -79,10 +90,12 @@ impl Executors {
             cancelled: false,
             settlement: None,
             outcome: None,
+            label,
+            writes_what_it_reads: call.writes_what_it_reads(),
         };
         self.open.borrow_mut().insert(action, open);
         // One that takes nothing is ended, and its end is told to the turn.
-        let _ = peer.outbox.push(ToExecutor::Run { action, call });
+        let _ = peer.outbox.push(ToExecutor::Run { action, call, label });
     }
 
     /// What is to become of what an action changes: said to its executor once its outcome has been heard.
@@ -180,9 +193,10 @@ impl Executors {
         let word = open.settlement.as_ref().map(|settlement| (settlement.rule, settlement.reason));
         let (rule, reason) = word.unwrap_or_default();
         let settled = Settled { ended_at_ms: now_ms(), rule: rule.to_owned(), reason: reason.to_owned() };
-        open.outcome = Some(ToolOutcome { settled, ..outcome });
+        let label = if open.writes_what_it_reads { open.label.join(outcome.reads) } else { open.label };
+        open.outcome = Some(ToolOutcome { settled, wrote: commit.then_some(label), ..outcome });
         // One that takes nothing is ended, and its end is told to the turn.
-        let _ = peer.outbox.push(ToExecutor::Settle { action, commit });
+        let _ = peer.outbox.push(ToExecutor::Settle { action, commit, label });
         Ok(None)
     }
 
@@ -198,7 +212,8 @@ impl Executors {
             }
             (standing, _) => standing,
         };
-        Ok(ToolOutcome { standing, ..outcome })
+        let wrote = outcome.wrote.filter(|_| standing == Standing::Committed);
+        Ok(ToolOutcome { standing, wrote, ..outcome })
     }
 
     /// An instance is gone: the actions that it had are told.

@@ -6,10 +6,11 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::AtFlags;
+use schema::label::Label;
 
 use crate::area::Area;
 use crate::beneath;
-use crate::change::{Change, View};
+use crate::change::{Came, Change, View};
 use crate::content;
 use crate::effects::NodeKind;
 use crate::error::{At, StageError};
@@ -21,7 +22,7 @@ use crate::store::slot_name;
 use crate::want::{FileWant, Want};
 
 /// A place that an action changes: 0 is the workspace, the others are directories beside it.
-type Place = usize;
+pub(crate) type Place = usize;
 
 fn refuse<T>(path: &[u8], why: &'static str) -> Result<T, StageError> {
     Err(StageError::Change { path: path.to_vec(), why })
@@ -74,8 +75,9 @@ impl Area {
         let mut carried = Vec::new();
         changes.iter().try_for_each(|change| self.change(&mut views, change, &mut carried))?;
         let mut plans = BTreeMap::new();
-        for (place, view) in views {
-            plans.insert(place, self.named(place, view.plan())?);
+        for (place, mut view) in views {
+            let brings = self.brought(place, std::mem::take(&mut view.came))?;
+            plans.insert(place, Plan { brings, ..self.named(place, view.plan())? });
         }
         self.still_as_carried(&plans, &carried)?;
         let mut plan = plans.remove(&0).unwrap_or_default();
@@ -83,6 +85,16 @@ impl Area {
             plan.add(self.name(place), part, &self.limits);
         }
         Ok(plan)
+    }
+
+    /// The labels of what moved, by its new name.
+    fn brought(&self, place: Place, came: Came) -> Result<Vec<(Vec<u8>, Label)>, StageError> {
+        let mut brings = Vec::new();
+        for (to, (other, from)) in came {
+            let label = self.labels.get(self.name(other.unwrap_or(place)), &from)?;
+            brings.extend(label.map(|label| (to, label)));
+        }
+        Ok(brings)
     }
 
     fn name(&self, place: Place) -> &[u8] {
@@ -214,6 +226,7 @@ impl Carrier<'_, '_, '_> {
             NodeKind::Symlink => Want::Symlink { target: found.image.target, mtime: found.image.meta.mtime },
             NodeKind::File => Want::File(self.file(from, found)?),
         };
+        self.target.came.insert(to.to_vec(), (Some(self.place), from.to_vec()));
         self.target.want(to, want);
         for name in names {
             self.node(&join(from, &name), &join(to, &name), depth + 1)?;

@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use crate::effects::Effects;
 use crate::error::{AreaError, At, StageError};
 use crate::kept_links::KeptLinks;
+use crate::labels::Table;
 use crate::limits::{Limits, PLANNED_CHANGES_MAX};
 use crate::plan::Plan;
 use crate::point::Point;
@@ -48,6 +49,8 @@ pub struct Area {
     pub(crate) undo_bytes: u64,
     /// Names that the undo store has of files which other names have in the workspace.
     pub(crate) kept_links: KeptLinks,
+    /// Labels of paths.
+    pub(crate) labels: Table,
 }
 
 /// What the store knows of an action without opening its record.
@@ -143,6 +146,7 @@ impl Area {
         let name = workspace.as_os_str().as_encoded_bytes();
         let workspace =
             rustix::fs::open(workspace, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).at("open", name)?;
+        let beside = store;
         let store = Store::open(store, key)?;
         let mut area = Area {
             workspace,
@@ -159,6 +163,7 @@ impl Area {
             hook,
             undo_bytes: 0,
             kept_links: KeptLinks::default(),
+            labels: Table::open(beside)?,
         };
         let recovered = area.recover()?;
         area.tidy_all()?;

@@ -1,10 +1,12 @@
 //! Changes without a sandbox: what the file tools ask for.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::AtFlags;
 use sha2::{Digest, Sha256};
 
+use crate::across::Place;
 use crate::area::Area;
 use crate::beneath;
 use crate::effects::{Effects, NodeKind};
@@ -57,6 +59,9 @@ impl Area {
     }
 }
 
+/// Where moved nodes come from, by their new names: from another place, where that is one, and the name that each has there.
+pub(crate) type Came = BTreeMap<Vec<u8>, (Option<Place>, Vec<u8>)>;
+
 /// The workspace, or a directory beside it, as the changes so far leave it.
 pub(crate) struct View<'a> {
     top: &'a OwnedFd,
@@ -65,6 +70,7 @@ pub(crate) struct View<'a> {
     pub limits: &'a Limits,
     wants: Wants,
     next: Slot,
+    pub came: Came,
 }
 
 /// What a path is, as the changes so far leave it.
@@ -87,7 +93,7 @@ impl Now {
 impl<'a> View<'a> {
     /// Nothing is changed so far.
     pub fn new(top: &'a OwnedFd, staged: &'a OwnedFd, limits: &'a Limits) -> View<'a> {
-        View { top, parents: Parents::new(top), staged, limits, wants: Wants::new(), next: 0 }
+        View { top, parents: Parents::new(top), staged, limits, wants: Wants::new(), next: 0, came: BTreeMap::new() }
     }
 
     /// The plan of what was changed.
@@ -246,6 +252,8 @@ impl<'a> View<'a> {
             Now::Wanted(want) => (want, false),
             Now::Old(_) => self.moved_old(from)?,
         };
+        let first = self.came.get(from).cloned().unwrap_or_else(|| (None, from.to_vec()));
+        self.came.insert(to.to_vec(), first);
         moved.push((to.to_vec(), want));
         if is_directory {
             let mut names: Vec<Vec<u8>> = Vec::new();

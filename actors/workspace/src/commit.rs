@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use schema::label::Label;
+
 use crate::apply::Stamp;
 use crate::area::{Area, Known, PLAN, Standing, action_name, journal_name, plan_name, record_name, undo_name};
 use crate::beneath;
@@ -39,6 +41,11 @@ impl Area {
     /// Makes a staged action's changes. With an error the workspace is as it was, and the action is still staged; only
     /// [`AreaError::Torn`] means that this is for the next `open` to see to.
     pub fn commit(&mut self, action: u64, note: &[u8]) -> Result<Committed, CommitError> {
+        self.commit_as(action, note, Label::OWN)
+    }
+
+    /// As [`Area::commit`], and what the action wrote has that label from then on.
+    pub fn commit_as(&mut self, action: u64, note: &[u8], label: Label) -> Result<Committed, CommitError> {
         self.whole()?;
         if note.len() > self.limits.note_bytes_max {
             return Err(CommitError::NoteTooLarge(self.limits.note_bytes_max));
@@ -47,7 +54,7 @@ impl Area {
             return Err(CommitError::NotStaged { action, state: self.state(action) });
         }
         self.tidy_all()?;
-        let plan = match self.planned.take_if(|(planned, _)| *planned == action) {
+        let mut plan = match self.planned.take_if(|(planned, _)| *planned == action) {
             Some((_, plan)) => plan,
             None => {
                 let found = self.store.read_plan(self.store.staged(action)?, PLAN, &plan_name(action))?;
@@ -57,6 +64,7 @@ impl Area {
         if plan.since != self.counter {
             return Err(CommitError::Outdated { action, commits: self.counter.saturating_sub(plan.since) });
         }
+        self.relabel(&mut plan, label)?;
         let parts = self.parts(action, &plan)?;
         if !self.fresh.contains(&action) {
             parts.iter().try_for_each(|part| staged_is_whole(action, part))?;
@@ -106,7 +114,8 @@ impl Area {
             let lines = parts.iter().zip(all).flat_map(|(part, checked)| {
                 let begins = (!part.name.is_empty()).then(|| Line::Root(part.name.to_vec(), 0));
                 let touched = part.plan.touched.iter().cloned().map(Line::Touched);
-                begins.into_iter().chain(checked.kept.into_iter().map(Line::Kept)).chain(touched)
+                let labels = part.plan.relabels.iter().cloned().map(Line::Relabel);
+                begins.into_iter().chain(checked.kept.into_iter().map(Line::Kept)).chain(touched).chain(labels)
             });
             files.push(self.store.write(keeper.dir(), RECORD, &undo_name(action), lines)?);
             files.append(&mut keeper.written);
@@ -198,6 +207,8 @@ impl Area {
         self.point(Point::Applied);
         self.sync_applied(parts)?;
         self.point(Point::Synced);
+        self.give_labels(parts)?;
+        self.point(Point::Labelled);
         Ok(None)
     }
 
@@ -222,6 +233,7 @@ impl Area {
             apply.settle(part.plan, false)?;
             part.sync_whole()?;
         }
+        self.give_labels_back(parts)?;
         self.store.sync_whole()?;
         remove_file(&self.store.journal, action.to_string().as_bytes())?;
         rustix::fs::fsync(&self.store.journal).at("sync", b"the journal")?;

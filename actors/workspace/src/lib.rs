@@ -20,6 +20,7 @@ mod expire;
 mod freeze;
 mod keep;
 mod kept_links;
+mod labels;
 mod layer;
 mod limits;
 mod links;

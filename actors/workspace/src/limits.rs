@@ -90,6 +90,14 @@ impl Default for Frozen {
     }
 }
 
+/// Links that are followed to say what a path leads to; the kernel follows as many.
+pub(crate) const LINKS_FOLLOWED_MAX: usize = 40;
+/// Page cache of the table of labels, KiB.
+pub(crate) const LABEL_CACHE_KIB: i64 = 256;
+/// Pages of its write-ahead log before they are carried over into it.
+pub(crate) const LABEL_LOG_PAGES_MAX: i64 = 256;
+/// Its write-ahead log is cut back to this after it was larger, bytes.
+pub(crate) const LABEL_LOG_BYTES: i64 = 1 << 20;
 /// Rehearsals that are remembered to have begun.
 pub(crate) const REHEARSING_MAX: usize = 256;
 /// Directories above a node, unless somebody asks for less.

@@ -3,9 +3,11 @@
 //! A step moves a node that is complete already between the staging directory and the workspace, so each can be done
 //! again after a crash, and taken back.
 
+use schema::label::Label;
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Effects;
+use crate::labels::Relabel;
 use crate::node::{Image, Meta};
 
 /// A node in an action's staging directory: its name is this number.
@@ -28,6 +30,10 @@ pub struct Plan {
     pub relied_on: Vec<(Vec<u8>, Image)>,
     /// The same of names that the undo store has, in the directory of the action that this one takes back.
     pub relied_links: Vec<(u64, Image)>,
+    /// Labels that paths bring along: from the names that they had, or from the time that an undo goes back to.
+    pub brings: Vec<(Vec<u8>, Label)>,
+    /// Labels that it changes, or would have to bring back; known once the action has a label.
+    pub relabels: Vec<Relabel>,
     /// What it does in other directories, by name. These have neither effects nor others of their own.
     pub others: Vec<(Vec<u8>, Plan)>,
     /// As shown.

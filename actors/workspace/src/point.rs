@@ -15,6 +15,8 @@ pub enum Point {
     Applied,
     /// All that is on the disk.
     Synced,
+    /// Labels are those that it leaves.
+    Labelled,
     /// The action's record says that it is committed.
     Recorded,
     /// The journal is gone.

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 
 use schema::codec;
+use schema::label::Label;
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Effect;
+use crate::labels::Relabel;
 use crate::limits::{LINE_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::node::Image;
 use crate::plan::{Delta, Plan, Slot, Step, Touched};
@@ -35,6 +37,10 @@ pub enum Line {
     Kept(Kept),
     /// What follows is of the directory of this name, beside the workspace; the first slot that is free there.
     Root(Vec<u8>, Slot),
+    /// The label that a path brings along.
+    Brings(Vec<u8>, Label),
+    /// The label of a path, before and after.
+    Relabel(Relabel),
 }
 
 /// What stands for a whole action.
@@ -137,6 +143,7 @@ fn part_lines(plan: &Plan) -> impl Iterator<Item = Line> {
         .chain(steps(plan))
         .chain(plan.relied_on.iter().cloned().map(|(path, image)| Line::ReliedOn(path, image)))
         .chain(plan.relied_links.iter().cloned().map(|(number, image)| Line::ReliedLink(number, image)))
+        .chain(plan.brings.iter().cloned().map(|(path, label)| Line::Brings(path, label)))
 }
 
 fn steps(plan: &Plan) -> impl Iterator<Item = Line> {
@@ -144,9 +151,13 @@ fn steps(plan: &Plan) -> impl Iterator<Item = Line> {
     plan.steps.iter().cloned().map(Line::Step).chain(touched)
 }
 
+fn redo_part(plan: &Plan) -> impl Iterator<Item = Line> {
+    steps(plan).chain(plan.relabels.iter().filter(|one| one.changes()).cloned().map(Line::Relabel))
+}
+
 /// The lines that a commit needs to be finished or taken back.
 pub fn redo_lines(plan: &Plan) -> impl Iterator<Item = Line> {
-    steps(plan).chain(plan.others.iter().flat_map(|(name, part)| begins(name, part).chain(steps(part))))
+    redo_part(plan).chain(plan.others.iter().flat_map(|(name, part)| begins(name, part).chain(redo_part(part))))
 }
 
 /// Puts a line where it belongs. What the file holds beside a plan goes to `other`.
@@ -167,6 +178,8 @@ pub fn collect(plan: &mut Plan, line: Line, other: &mut Vec<Line>) {
         Line::Touched(touched) => last(plan).touched.push(touched),
         Line::ReliedOn(path, image) => last(plan).relied_on.push((path, image)),
         Line::ReliedLink(number, image) => last(plan).relied_links.push((number, image)),
+        Line::Brings(path, label) => last(plan).brings.push((path, label)),
+        Line::Relabel(one) => last(plan).relabels.push(one),
         line @ (Line::Note(_) | Line::Kept(_)) => other.push(line),
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
+use schema::label::Label;
 
 use crate::area::{Area, State, undo_name};
 use crate::beneath;
@@ -79,6 +80,7 @@ impl Area {
             }
             Line::Kept(one) => part.kept.push(one),
             Line::Touched(one) => part.touched.push(one),
+            Line::Relabel(one) => part.labels.push((one.path, one.before.unwrap_or(Label::OWN))),
             _ => {}
         })?;
         parts.push(part);
@@ -133,7 +135,7 @@ impl Area {
                 planner.times.insert(directory.path.clone(), before.mtime);
             }
         }
-        Ok(Plan { relied_links: restore.relied, ..planner.plan(&wants)? })
+        Ok(Plan { relied_links: restore.relied, brings: part.labels, ..planner.plan(&wants)? })
     }
 }
 
@@ -146,6 +148,8 @@ struct KeptPart {
     touched: Vec<Touched>,
     /// What was read of the workspace.
     remembered: Remembered,
+    /// Labels that paths had before it.
+    labels: Vec<(Vec<u8>, Label)>,
 }
 
 /// What is not what the action left; where all is: what was read of it.

@@ -6,15 +6,19 @@
 mod common;
 mod crash_cases;
 
+use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use common::{Home, assert_same, open, timeless};
 use crash_cases::{CASES, Case};
-use workspace::{Hook, Limits, Point, State};
+use schema::label::{Confidentiality, Integrity, Label};
+use workspace::{Area, Hook, Limits, Point, State};
 
 const ACTION: u64 = 7;
+/// What the action writes is not the principal's own.
+const LABEL: Label = Label { integrity: Integrity::Untrusted, confidentiality: Confidentiality::Private };
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -51,7 +55,7 @@ fn child(case: &Case, dir: &Path, number: usize) {
         (case.stage)(&mut area, ACTION);
     }
     area.on_point(abort_hook(number));
-    area.commit(ACTION, b"note").unwrap();
+    area.commit_as(ACTION, b"note", LABEL).unwrap();
     // A node at a time, as far as what is above it: it is gone on with.
     while !area.tidy(1).unwrap() {}
 }
@@ -85,10 +89,11 @@ fn every_point(case: &Case) -> (usize, usize) {
     (case.make)(&reference);
     let mut area = reference.open();
     (case.stage)(&mut area, ACTION);
-    area.commit(ACTION, b"note").unwrap();
+    area.commit_as(ACTION, b"note", LABEL).unwrap();
     assert!(area.tidy(usize::MAX).unwrap());
     drop(area);
     let new = timeless(&reference.look());
+    let new_labels = labels(&reference, &reference.open());
     let mut twice = 0;
     for number in 0.. {
         let home = Home::new();
@@ -100,6 +105,7 @@ fn every_point(case: &Case) -> (usize, usize) {
             area.discard(ACTION).unwrap();
             std::fs::remove_file(home.store().join(format!("actions/{ACTION}.discarded"))).unwrap();
         }
+        let old_labels = labels(&home, &area);
         drop(area);
         let old = home.look();
         let dir = home.dir.path().to_str().unwrap();
@@ -116,8 +122,9 @@ fn every_point(case: &Case) -> (usize, usize) {
         match area.state(ACTION) {
             State::Staged => {
                 assert_same(&home.look(), &old, &what);
+                assert_eq!(labels(&home, &area), old_labels, "{what}");
                 assert!(recovered.finished.is_empty(), "{what}: {recovered:?}");
-                area.commit(ACTION, b"note").unwrap();
+                area.commit_as(ACTION, b"note", LABEL).unwrap();
                 assert!(area.tidy(usize::MAX).unwrap(), "{what}");
             }
             State::Committed { undoable: true } => {
@@ -127,12 +134,19 @@ fn every_point(case: &Case) -> (usize, usize) {
             other => panic!("{what}: {other:?}"),
         }
         assert_same(&timeless(&home.look()), &new, &what);
+        assert_eq!(labels(&home, &area), new_labels, "{what}");
         assert_eq!(area.state(ACTION), State::Committed { undoable: true }, "{what}");
         assert_eq!(area.note(ACTION).unwrap().unwrap(), b"note", "{what}");
         assert!(!area.effects(ACTION).unwrap().unwrap().is_empty(), "{what}");
         nothing_is_left(&home, &what);
     }
     unreachable!()
+}
+
+/// The label of each path that there is, and the join of all that there are.
+fn labels(home: &Home, area: &Area) -> (BTreeMap<PathBuf, Label>, Label) {
+    let label = |path: PathBuf| (path.clone(), area.label(path.as_os_str().as_encoded_bytes()).unwrap());
+    (home.look().into_keys().map(label).collect(), area.label_of_all().unwrap())
 }
 
 /// Of a commit that is done nothing is left but its record and what an undo needs.

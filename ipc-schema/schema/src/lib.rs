@@ -10,6 +10,7 @@ pub mod fingerprint;
 pub mod image;
 pub mod label;
 pub mod limits;
+mod outcome;
 pub mod render;
 mod repeat;
 pub mod talk;

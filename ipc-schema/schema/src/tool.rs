@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::effects::{Effects, Standing};
-
 pub use crate::ended::{Ended, Limit};
+pub use crate::outcome::{Settled, ToolOutcome};
 pub use crate::repeat::Repeat;
 
 /// What a model is told of a tool. Every byte is sent with every turn, so each earns its place.
@@ -235,6 +234,28 @@ impl Admitted {
         }
     }
 
+    /// Whether what it writes comes from what it reads. What it writes otherwise is in the call itself, or keeps the
+    /// label that it has under another name, or had before.
+    pub fn writes_what_it_reads(&self) -> bool {
+        match self {
+            Admitted::RunCommand { .. }
+            | Admitted::EditFile { .. }
+            | Admitted::Start { .. }
+            | Admitted::Input { .. }
+            | Admitted::ReadFile { .. }
+            | Admitted::GetFile { .. }
+            | Admitted::SearchFiles { .. }
+            | Admitted::ListFiles { .. }
+            | Admitted::Poll { .. }
+            | Admitted::Stop { .. } => true,
+            Admitted::WriteFile { .. }
+            | Admitted::Move { .. }
+            | Admitted::Delete { .. }
+            | Admitted::MakeDirectory { .. }
+            | Admitted::Undo { .. } => false,
+        }
+    }
+
     /// Whether it may change the workspace.
     pub fn changes(&self) -> bool {
         match self {
@@ -253,69 +274,6 @@ impl Admitted {
             | Admitted::ListFiles { .. }
             | Admitted::Poll { .. }
             | Admitted::Stop { .. } => false,
-        }
-    }
-}
-
-/// What came of an admitted call.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct ToolOutcome {
-    /// How it ended.
-    pub ended: Ended,
-    /// Tail of standard output.
-    pub stdout: Vec<u8>,
-    /// Bytes of standard output before that tail.
-    pub stdout_dropped_bytes: u64,
-    /// Tail of standard error.
-    pub stderr: Vec<u8>,
-    /// Bytes of standard error before that tail.
-    pub stderr_dropped_bytes: u64,
-    /// Time it took, milliseconds.
-    pub ms: u32,
-    /// What it changes in the workspace.
-    #[serde(default)]
-    pub effects: Effects,
-    /// What became of that.
-    #[serde(default)]
-    pub standing: Standing,
-    /// The gate's word on it.
-    #[serde(default)]
-    pub settled: Settled,
-    /// The limit that ended it, or at which it was when it failed, where that is known.
-    #[serde(default)]
-    pub limit: Option<Limit>,
-}
-
-/// What the gate adds to an outcome.
-#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-pub struct Settled {
-    /// When the gate heard of the call's end, milliseconds since 1970.
-    pub ended_at_ms: u64,
-    /// The rule that decided on what it changes; empty when it changes nothing.
-    pub rule: String,
-    /// Why, in words for a person.
-    pub reason: String,
-}
-
-impl ToolOutcome {
-    /// Roughly what it holds in memory: its texts.
-    pub fn weight_bytes(&self) -> usize {
-        self.stdout.len() + self.stderr.len() + self.effects.weight_bytes()
-    }
-
-    /// One without output or effects.
-    pub fn of(ended: Ended) -> ToolOutcome {
-        ToolOutcome {
-            ended,
-            stdout: Vec::new(),
-            stdout_dropped_bytes: 0,
-            stderr: Vec::new(),
-            stderr_dropped_bytes: 0,
-            ms: 0,
-            effects: Effects::default(),
-            standing: Standing::Nothing,
-            settled: Settled::default(),
-            limit: None,
         }
     }
 }

@@ -76,7 +76,9 @@ fn model() {
 #[test]
 fn executor() {
     let write = |n| Admitted::WriteFile { path: "a".into(), content: vec![7; n] };
-    at_both_ends::<ExecutorWire, _>(|n| Frame::Body(ToExecutor::Run { action: 1, call: write(n) }));
+    at_both_ends::<ExecutorWire, _>(|n| {
+        Frame::Body(ToExecutor::Run { action: 1, call: write(n), label: schema::label::Label::OWN })
+    });
     let output = |n| FromExecutor::Output { action: 1, from_stderr: false, bytes: vec![7; n] };
     at_both_ends::<ExecutorWire, _>(|n| Frame::Body(output(n)));
 }

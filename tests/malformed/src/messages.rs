@@ -79,6 +79,7 @@ pub fn run(command: &str) -> ToExecutor {
     ToExecutor::Run {
         action: 77,
         call: Admitted::RunCommand { command: command.to_owned(), timeout_ms: 10_000, paths: Vec::new(), image: None },
+        label: schema::label::Label::OWN,
     }
 }
 

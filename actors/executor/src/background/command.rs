@@ -155,7 +155,9 @@ pub async fn attend(desk: Rc<Desk>, mut watched: Watched) {
         Err(_) => return,
     };
     let ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
-    let outcome = settled(&desk, &watched, ToolOutcome { ms, ..outcome }).await;
+    desk.background.sees_now(&desk, action);
+    let reads = desk.background.table.borrow().seen(action);
+    let outcome = settled(&desk, &watched, ToolOutcome { ms, reads, ..outcome }).await;
     desk.leave(action);
     desk.background.over(action, outcome);
     thaw(&desk, action).await;
@@ -195,14 +197,14 @@ async fn life(desk: &Rc<Desk>, watched: &mut Watched) -> Result<ToolOutcome, Han
         End::Exited(code) => Ended::Exited { code },
         End::Signalled(signal) => Ended::Signalled { signal },
         End::Failed(_) | End::Killed => {
-            area::settle(&mut desk.area.borrow_mut(), watched.action, false, b"");
+            area::settle(&mut desk.area.borrow_mut(), watched.action, None, b"");
             return Ok(killed(end, stopped));
         }
     };
     Ok(match staged {
         Ok(since) if since.conflicts.is_empty() => with_effects(ToolOutcome::of(ended), since.effects),
         Ok(since) => {
-            area::settle(&mut desk.area.borrow_mut(), watched.action, false, b"");
+            area::settle(&mut desk.area.borrow_mut(), watched.action, None, b"");
             ToolOutcome { effects: since.effects, ..dropped(ended, &conflict(&since.conflicts)) }
         }
         Err(why) => ToolOutcome { stderr: format!("{why}\n").into_bytes(), ..dropped(Ended::Failed, &why) },
@@ -258,15 +260,15 @@ async fn settled(desk: &Desk, watched: &Watched, outcome: ToolOutcome) -> ToolOu
     desk.background.table.borrow_mut().staged(action, told.clone());
     // Where no gate is there, the next is told of it.
     desk.say(FromExecutor::Ended { action, outcome: told }).await;
-    let standing = match timeout(Duration::from_millis(BACKGROUND_SETTLE_MS), word).await {
-        Ok(Ok(standing)) => standing,
+    let (standing, wrote) = match timeout(Duration::from_millis(BACKGROUND_SETTLE_MS), word).await {
+        Ok(Ok(settled)) => settled,
         Ok(Err(_)) | Err(_) => {
             tracing::error!("action {action}: nobody decided on what it changes; it is forgotten");
-            area::settle(&mut desk.area.borrow_mut(), action, false, b"");
-            Standing::Discarded { reason: "nobody decided on it".to_owned() }
+            area::settle(&mut desk.area.borrow_mut(), action, None, b"");
+            (Standing::Discarded { reason: "nobody decided on it".to_owned() }, None)
         }
     };
-    ToolOutcome { standing, ..outcome }
+    ToolOutcome { standing, wrote, ..outcome }
 }
 
 /// Removes the copy that it worked over, and lets others work meanwhile.

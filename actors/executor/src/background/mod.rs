@@ -11,6 +11,7 @@ use std::rc::Rc;
 use schema::codec;
 use schema::edge::executor::FromExecutor;
 use schema::effects::Standing;
+use schema::label::Label;
 use schema::tool::{Admitted, Ended, TerminalSize, ToolOutcome};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Duration, Instant, timeout, timeout_at};
@@ -19,6 +20,7 @@ use workspace::{FreezeError, Frozen};
 use crate::action::can_run;
 use crate::hands::HandsError;
 use crate::image;
+use crate::labels;
 use crate::ledger::failed;
 use crate::limits::{BACKGROUND_TIMEOUT_MAX_MS, INPUT_MS, PAYLOAD_BYTES, STOP_MS};
 use crate::pipe::Pipe;
@@ -103,6 +105,9 @@ pub struct Background {
     untold: RefCell<BTreeMap<u64, ToolOutcome>>,
 }
 
+/// What became of what one changes, and the label of what it wrote.
+type Became = (Standing, Option<Label>);
+
 /// One that is not over.
 struct Running {
     input: RefCell<Option<Rc<Pipe>>>,
@@ -111,7 +116,7 @@ struct Running {
     stop: Notify,
     news: Notify,
     entered: RefCell<Option<oneshot::Sender<()>>>,
-    settled: RefCell<Option<oneshot::Sender<Standing>>>,
+    settled: RefCell<Option<oneshot::Sender<Became>>>,
 }
 
 impl Running {
@@ -162,9 +167,9 @@ impl Background {
     }
 
     /// What the gate has decided on is done.
-    pub fn settled(&self, action: u64, standing: &Standing) {
+    pub fn settled(&self, action: u64, standing: &Standing, wrote: Option<Label>) {
         if let Some(tell) = self.running(action).and_then(|one| one.settled.take()) {
-            let _ = tell.send(standing.clone());
+            let _ = tell.send((standing.clone(), wrote));
         }
     }
 
@@ -177,6 +182,14 @@ impl Background {
         let ended = untold.into_iter().chain(table.unsettled());
         told.extend(ended.map(|(action, outcome)| FromExecutor::Ended { action, outcome }));
         told
+    }
+
+    /// What it sees of directories that were added is what there is in them now.
+    fn sees_now(&self, desk: &Desk, action: u64) {
+        if self.running(action).is_some() {
+            let now = labels::directories(&desk.area.borrow());
+            self.table.borrow_mut().sees(action, now);
+        }
     }
 
     fn running(&self, action: u64) -> Option<Rc<Running>> {
@@ -195,11 +208,19 @@ impl Background {
 ///
 /// # Errors
 /// When the maker is gone.
-pub async fn act(desk: &Rc<Desk>, action: u64, call: Call, cancel: &Notify) -> Result<ToolOutcome, HandsError> {
+pub async fn act(
+    desk: &Rc<Desk>,
+    (action, label): (u64, Label),
+    call: Call,
+    cancel: &Notify,
+) -> Result<ToolOutcome, HandsError> {
     Ok(match call {
-        Call::Start(asked) => return start(desk, action, asked, cancel).await,
+        Call::Start(asked) => return start(desk, (action, label), asked, cancel).await,
         Call::Poll { action, wait_ms } => poll(desk, action, wait_ms, cancel).await,
-        Call::Input { action, text, end } => input(desk, action, &text, end).await,
+        Call::Input { action, text, end } => {
+            desk.background.table.borrow_mut().sees(action, label);
+            input(desk, action, &text, end).await
+        }
         Call::Stop { action } => {
             desk.background.end(Some(action), "it was stopped");
             poll_end(desk, action).await
@@ -207,7 +228,12 @@ pub async fn act(desk: &Rc<Desk>, action: u64, call: Call, cancel: &Notify) -> R
     })
 }
 
-async fn start(desk: &Rc<Desk>, action: u64, asked: Starting, cancel: &Notify) -> Result<ToolOutcome, HandsError> {
+async fn start(
+    desk: &Rc<Desk>,
+    (action, label): (u64, Label),
+    asked: Starting,
+    cancel: &Notify,
+) -> Result<ToolOutcome, HandsError> {
     // A gate that has come back asks again, later than the ledger remembers.
     if desk.background.table.borrow().knows(action) {
         return Ok(begun_as(action));
@@ -222,7 +248,10 @@ async fn start(desk: &Rc<Desk>, action: u64, asked: Starting, cancel: &Notify) -
         () = cancel.notified() => Err(ToolOutcome::of(Ended::Cancelled)),
     };
     let begun = match copied {
-        Ok(()) => begin(desk, action, asked).await?,
+        Ok(()) => {
+            let sees = label.join(labels::all(&desk.area.borrow()));
+            begin(desk, (action, sees), asked).await?
+        }
         Err(outcome) => Err(outcome),
     };
     if let Err(outcome) = begun {
@@ -247,7 +276,11 @@ async fn freeze(desk: &Desk, action: u64) -> Result<(), FreezeError> {
 }
 
 /// Has its sandbox made, and its task attends it from there on.
-async fn begin(desk: &Rc<Desk>, action: u64, asked: Starting) -> Result<Result<(), ToolOutcome>, HandsError> {
+async fn begin(
+    desk: &Rc<Desk>,
+    (action, sees): (u64, Label),
+    asked: Starting,
+) -> Result<Result<(), ToolOutcome>, HandsError> {
     let (pipes, theirs) = match Pipes::new() {
         Ok(made) => made,
         Err(error) => return Ok(Err(failed(&format!("could not make a pipe for the sandbox: {error}")))),
@@ -282,7 +315,7 @@ async fn begin(desk: &Rc<Desk>, action: u64, asked: Starting) -> Result<Result<(
         tracing::warn!("action {action}: its sandbox does not take what it is to do");
     }
     let running = Running::new(pipes.payload);
-    desk.background.table.borrow_mut().begin(action);
+    desk.background.table.borrow_mut().begin(action, sees);
     desk.background.commands.borrow_mut().insert(action, running.clone());
     desk.say(FromExecutor::Background { action }).await;
     let watched = Watched::new(action, (pipes.stdout, pipes.stderr, pipes.layer), end, limit, (running, image));
@@ -307,6 +340,7 @@ async fn poll(desk: &Desk, action: u64, wait_ms: u32, cancel: &Notify) -> ToolOu
 
 /// What is known of it now.
 fn now(desk: &Desk, action: u64) -> ToolOutcome {
+    desk.background.sees_now(desk, action);
     let told = desk.background.table.borrow_mut().poll(action);
     // An executor before this one may have died when it had committed it, and before it could say so.
     let told = told.or_else(|| settled::real(&desk.area.borrow(), action));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use schema::effects::{Effects, Standing};
+use schema::label::Label;
 use schema::limits::OUTPUT_KEPT_BYTES;
 use schema::tool::{Ended, ToolOutcome};
 
@@ -24,6 +25,8 @@ struct One {
     stderr: Tail,
     /// It has written something that nobody has asked for.
     unread: bool,
+    /// The label of all that it could read, and of what it was told.
+    sees: Label,
 }
 
 /// All commands in the background.
@@ -45,9 +48,21 @@ impl Table {
     }
 
     /// One begins.
-    pub fn begin(&mut self, action: u64) {
+    pub fn begin(&mut self, action: u64, sees: Label) {
         let tail = || Tail::new(OUTPUT_KEPT_BYTES);
-        self.0.insert(action, One { phase: Phase::Runs, stdout: tail(), stderr: tail(), unread: false });
+        self.0.insert(action, One { phase: Phase::Runs, stdout: tail(), stderr: tail(), unread: false, sees });
+    }
+
+    /// It can read something more.
+    pub fn sees(&mut self, action: u64, label: Label) {
+        if let Some(one) = self.0.get_mut(&action) {
+            one.sees = one.sees.join(label);
+        }
+    }
+
+    /// The label of all that it could read so far.
+    pub fn seen(&self, action: u64) -> Label {
+        self.0.get(&action).map_or(Label::NOTHING, |one| one.sees)
     }
 
     /// It has written something.
@@ -123,7 +138,8 @@ impl Table {
                 outcome.clone()
             }
         };
-        Some(ToolOutcome { stdout, stdout_dropped_bytes, stderr, stderr_dropped_bytes, ..outcome })
+        let reads = outcome.reads.join(one.sees);
+        Some(ToolOutcome { stdout, stdout_dropped_bytes, stderr, stderr_dropped_bytes, reads, ..outcome })
     }
 }
 
@@ -149,6 +165,8 @@ pub fn with_effects(outcome: ToolOutcome, effects: Effects) -> ToolOutcome {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use schema::label::Integrity;
+
     use super::*;
 
     fn exited() -> ToolOutcome {
@@ -160,7 +178,7 @@ mod tests {
         let mut table = Table::default();
         for action in 1..=BACKGROUND_MAX as u64 {
             table.admit().unwrap();
-            table.begin(action);
+            table.begin(action, Label::NOTHING);
         }
         assert!(table.admit().unwrap_err().contains("(1, 2"));
         table.staged(1, exited());
@@ -173,7 +191,7 @@ mod tests {
     #[test]
     fn output_is_told_once_and_its_tail_kept() {
         let mut table = Table::default();
-        table.begin(7);
+        table.begin(7, Label::NOTHING);
         assert!(!table.has_news(7));
         table.output(7, false, b"one");
         table.output(7, true, b"two");
@@ -190,7 +208,7 @@ mod tests {
     #[test]
     fn its_end_is_told_when_it_is_settled_and_again_to_whoever_asks_again() {
         let mut table = Table::default();
-        table.begin(7);
+        table.begin(7, Label::NOTHING);
         table.output(7, false, b"last");
         let shown = with_effects(exited(), Effects { more: 1, ..Effects::default() });
         table.staged(7, shown.clone());
@@ -205,10 +223,25 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_told_of_it_is_told_the_label_of_all_that_it_could_read() {
+        let mut table = Table::default();
+        table.begin(7, Label::OWN);
+        assert_eq!(table.poll(7).unwrap().reads, Label::OWN);
+        let tainted = Label { integrity: Integrity::Untrusted, ..Label::OWN };
+        table.sees(7, tainted);
+        table.sees(7, Label::NOTHING);
+        table.sees(8, tainted);
+        assert_eq!((table.seen(7), table.poll(7).unwrap().reads), (tainted, tainted));
+        table.over(7, exited());
+        assert_eq!(table.poll(7).unwrap().reads, tainted);
+        assert_eq!(table.seen(8), Label::NOTHING, "there is no such command");
+    }
+
+    #[test]
     fn those_that_are_over_are_bounded_and_unknown_ones_are_none() {
         let mut table = Table::default();
         for action in 1..=50 {
-            table.begin(action);
+            table.begin(action, Label::NOTHING);
             table.over(action, exited());
         }
         assert_eq!(table.0.len(), BACKGROUND_REMEMBERED_MAX);

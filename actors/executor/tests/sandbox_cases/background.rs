@@ -15,6 +15,7 @@ use schema::edge::Wire;
 use schema::edge::control::{FromRole, ToRole};
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
+use schema::label::Label;
 use schema::limits::CONTROL_PACKET_BYTES;
 use schema::tool::{Admitted, Ended, Limit, TerminalSize, ToolOutcome};
 
@@ -53,7 +54,7 @@ impl Gate {
     /// The outcome of a call; what else is told meanwhile is noted, and settled.
     async fn call(&mut self, call: Admitted) -> Result<(u64, ToolOutcome), String> {
         let action = self.next.replace(self.next.get() + 1);
-        let run = ToExecutor::Run { action, call };
+        let run = ToExecutor::Run { action, call, label: Label::OWN };
         self.link.send(&run).await.map_err(|error| error.to_string())?;
         let mut staged = None;
         loop {
@@ -75,7 +76,7 @@ impl Gate {
     }
 
     async fn settle(&mut self, action: u64, commit: bool) -> Verdict {
-        let settle = ToExecutor::Settle { action, commit };
+        let settle = ToExecutor::Settle { action, commit, label: Label::OWN };
         self.link.send(&settle).await.map_err(|error| error.to_string())
     }
 

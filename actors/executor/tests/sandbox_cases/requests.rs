@@ -11,6 +11,7 @@ use kit::{Link, LinkError};
 use schema::edge::Wire;
 use schema::edge::executor::{ExecutorWire, FromExecutor, ToExecutor};
 use schema::effects::Standing;
+use schema::label::Label;
 use schema::tool::{Admitted, Ended, ToolOutcome};
 use tokio::task::JoinHandle;
 use workspace::Change;
@@ -39,7 +40,7 @@ fn serve_on(desk: &Rc<Desk>, end: UnixStream) -> JoinHandle<Result<(), LinkError
 
 async fn run(gate: &mut Gate, action: u64, command: &str) -> Verdict {
     let call = Admitted::RunCommand { command: command.to_owned(), timeout_ms: 20_000, paths: Vec::new(), image: None };
-    gate.send(&ToExecutor::Run { action, call }).await.map_err(|error| error.to_string())
+    gate.send(&ToExecutor::Run { action, call, label: Label::OWN }).await.map_err(|error| error.to_string())
 }
 
 /// The next end of an action, output skipped; what it changes is committed.
@@ -49,14 +50,15 @@ async fn finished(gate: &mut Gate) -> Result<(u64, ToolOutcome), String> {
         let told = tokio::time::timeout(Duration::from_secs(20), gate.recv()).await;
         match told.map_err(|_| "no end was told in time".to_owned())?.map_err(|error| error.to_string())? {
             FromExecutor::Finished { action, outcome } if outcome.standing == Standing::Staged => {
-                let settle = ToExecutor::Settle { action, commit: true };
+                let settle = ToExecutor::Settle { action, commit: true, label: Label::OWN };
                 gate.send(&settle).await.map_err(|error| error.to_string())?;
                 staged = Some(outcome);
             }
             FromExecutor::Finished { action, outcome } => return Ok((action, outcome)),
             FromExecutor::Settled { action, standing } => {
                 let outcome = staged.take().ok_or("settled, but nothing was staged")?;
-                return Ok((action, ToolOutcome { standing, ..outcome }));
+                let wrote = (standing == Standing::Committed).then_some(Label::OWN);
+                return Ok((action, ToolOutcome { standing, wrote, ..outcome }));
             }
             FromExecutor::Output { .. }
             | FromExecutor::UndoPreviewed { .. }
@@ -143,7 +145,9 @@ async fn shown(gate: &mut Gate) -> Result<ToolOutcome, String> {
 }
 
 async fn settled(gate: &mut Gate, action: u64) -> Result<FromExecutor, String> {
-    gate.send(&ToExecutor::Settle { action, commit: true }).await.map_err(|error| error.to_string())?;
+    gate.send(&ToExecutor::Settle { action, commit: true, label: Label::OWN })
+        .await
+        .map_err(|error| error.to_string())?;
     told(gate).await
 }
 

@@ -13,6 +13,7 @@ use executor::maker;
 use executor::stage::Plan;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use schema::effects::Standing;
+use schema::label::Label;
 use schema::tool::{Admitted, Ended, ToolOutcome};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
@@ -109,7 +110,7 @@ impl World {
         };
         match carry_out(&self.hands, &self.area, action, call, cancel, stream).await {
             Ok(outcome) if outcome.standing == Standing::Staged => {
-                let standing = area::settle(&mut self.area.borrow_mut(), action, true, b"");
+                let standing = area::settle(&mut self.area.borrow_mut(), action, Some(Label::OWN), b"");
                 ToolOutcome { standing, ..outcome }
             }
             Ok(outcome) => outcome,

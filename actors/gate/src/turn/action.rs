@@ -39,11 +39,7 @@ pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) 
     };
     let Some(admitted) = admitted else {
         gate.note(TOOL_DECIDED, &body(0, 0));
-        return Event::Decided { decision, run: None, reads: Label::NOTHING };
-    };
-    let reads = match labels(gate, slot, &admitted, label).await {
-        Ok(reads) => reads,
-        Err(reason) => return Event::CannotGoOn(reason),
+        return Event::Decided { decision, run: None };
     };
     let instance = match gate.executors.places.peer(slot).await {
         Ok(peer) => peer.who.number,
@@ -54,7 +50,7 @@ pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) 
     match written {
         Ok(()) => {
             gate.audit.borrow_mut().started(action, instance);
-            Event::Decided { decision, run: Some((action, admitted)), reads }
+            Event::Decided { decision, run: Some((action, admitted)) }
         }
         Err(error) => Event::CannotGoOn(error.to_string()),
     }
@@ -69,18 +65,9 @@ async fn possible(gate: &Gate, open: &OpenTurn, decided: Decided) -> Result<Deci
     })
 }
 
-/// What the call reads; what it writes to has the turn's label from here on.
-async fn labels(gate: &Gate, slot: u32, call: &Admitted, label: Label) -> Result<Label, String> {
-    let reads = gate.house.workspace(&gate.memories, slot).await?;
-    if call.changes() {
-        gate.house.taint(&gate.memories, slot, label).await?;
-    }
-    Ok(reads)
-}
-
 /// Hands an action, whose decision is on the disk, to the executor. If that is another instance than was written down
 /// (which never got it, or died on it), this is written down first.
-pub async fn start(gate: &Gate, open: &OpenTurn, action: u64, call: Admitted) -> Result<(), String> {
+pub async fn start(gate: &Gate, open: &OpenTurn, action: u64, (call, label): (Admitted, Label)) -> Result<(), String> {
     let peer = gate.executors.places.peer(open.principal.number).await?;
     let instance = peer.who.number;
     if gate.audit.borrow().instance_of(action) != Some(instance) {
@@ -90,7 +77,7 @@ pub async fn start(gate: &Gate, open: &OpenTurn, action: u64, call: Admitted) ->
         gate.audit.borrow_mut().started(action, instance);
         gate.sync_audit()?;
     }
-    gate.executors.run(&peer, action, call, open.inbox.clone());
+    gate.executors.run(&peer, action, (call, label), open.inbox.clone());
     Ok(())
 }
 
@@ -108,7 +95,7 @@ pub async fn rejoin(gate: &Gate, open: &OpenTurn, action: u64, call: &ToolCall, 
             Err(_) => false,
         },
     };
-    may && start(gate, open, action, admitted).await.is_ok()
+    may && start(gate, open, action, (admitted, label)).await.is_ok()
 }
 
 /// The outcome of an action that no executor ever got.

@@ -304,7 +304,7 @@ impl Driver {
         let synced = self.gate.sync_audit();
         self.settle().await?;
         let started = match synced {
-            Ok(()) => action::start(&self.gate, &self.open, number, call).await,
+            Ok(()) => action::start(&self.gate, &self.open, number, (call, self.state.label())).await,
             Err(reason) => Err(reason),
         };
         match started {

@@ -85,7 +85,7 @@ impl Turn {
                 }
             }
             Event::ModelGone => self.lose_model(out),
-            Event::Decided { decision, run, reads } => self.decided(decision, run, reads, out),
+            Event::Decided { decision, run } => self.decided(decision, run, out),
             Event::CannotGoOn(reason) => self.close(TurnEnd::Failed, reason, out),
             Event::ToolEnded(outcome) => self.tool_ended(outcome, out),
             Event::ToolLost { executor_died } => self.tool_lost(executor_died, out),
@@ -191,13 +191,11 @@ impl Turn {
         }
     }
 
-    fn decided(&mut self, decision: Decision, run: Option<(u64, Admitted)>, reads: Label, out: &mut Vec<Effect>) {
+    fn decided(&mut self, decision: Decision, run: Option<(u64, Admitted)>, out: &mut Vec<Effect>) {
         let Phase::Deciding(call) = self.phase.clone() else {
             return;
         };
         let action = run.as_ref().map_or(0, |(action, _)| *action);
-        // What it may read is in the turn's label before the first byte of it is.
-        self.label = self.label.join(reads);
         let step = Step::ToolDecided { call, decision: decision.clone(), action };
         self.record(step, out);
         match run {
@@ -212,9 +210,11 @@ impl Turn {
     }
 
     fn tool_ended(&mut self, outcome: ToolOutcome, out: &mut Vec<Effect>) {
+        // What it could read is in the turn's label, and journaled there, before a brain sees any of it.
+        self.label = self.label.join(outcome.reads);
         match self.phase.clone() {
             Phase::Running(action) => {
-                let result = outcome.clone();
+                let result = outcome.clone().for_brain();
                 self.record(Step::ToolFinished { action, outcome }, out);
                 self.answer_brain(out, |request| ToBrain::ToolFinished { request, outcome: result });
             }

@@ -41,8 +41,6 @@ pub enum Event {
         decision: Decision,
         /// Number of the action and what to do, when it was admitted.
         run: Option<(u64, Admitted)>,
-        /// Label of what the call can read.
-        reads: Label,
     },
     /// The call, or the turn, can't go on, and why.
     CannotGoOn(String),

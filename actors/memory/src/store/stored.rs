@@ -191,7 +191,7 @@ mod tests {
             ),
             (
                 Step::ToolFinished { action: 5, outcome },
-                r#"{"ToolFinished":{"action":5,"outcome":{"ended":{"signalled":{"signal":9}},"stdout":[],"stdout_dropped_bytes":1,"stderr":[],"stderr_dropped_bytes":2,"ms":3,"effects":{"list":[],"more":0,"bytes_written":0,"undoable":false,"hosts":{"list":[],"more":0}},"standing":"Nothing","settled":{"ended_at_ms":0,"rule":"","reason":""},"limit":null}}}"#,
+                r#"{"ToolFinished":{"action":5,"outcome":{"ended":{"signalled":{"signal":9}},"stdout":[],"stdout_dropped_bytes":1,"stderr":[],"stderr_dropped_bytes":2,"ms":3,"effects":{"list":[],"more":0,"bytes_written":0,"undoable":false,"hosts":{"list":[],"more":0}},"standing":"Nothing","settled":{"ended_at_ms":0,"rule":"","reason":""},"limit":null,"reads":{"integrity":"owner","confidentiality":"public"},"wrote":null}}}"#,
             ),
             (Step::Crashed { role: "brain".into() }, r#"{"Crashed":{"role":"brain"}}"#),
         ];

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Wire;
 use crate::effects::Standing;
+use crate::label::Label;
 use crate::limits::EXECUTOR_FRAME_BYTES;
 use crate::tool::{Admitted, ToolOutcome};
 use crate::undo::UndoPreview;
@@ -28,6 +29,8 @@ pub enum ToExecutor {
         action: u64,
         /// What.
         call: Admitted,
+        /// Of the turn that asks.
+        label: Label,
     },
     /// What it changes is to become real, wholly, or to be forgotten. Said again, it is answered again: by `Settled`, or by
     /// `Again` where it can't become real any more as it was shown.
@@ -36,6 +39,8 @@ pub enum ToExecutor {
         action: u64,
         /// To become real.
         commit: bool,
+        /// The label of what it writes, which is committed with it.
+        label: Label,
     },
     /// What would taking an action back do? Nothing is changed.
     PreviewUndo {

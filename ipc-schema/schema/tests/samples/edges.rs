@@ -154,8 +154,8 @@ fn control_up() -> Vec<FromRole> {
 
 fn executor_down() -> Vec<ToExecutor> {
     vec![
-        ToExecutor::Run { action: 5, call: Admitted::GetFile { path: "a".into(), offset: 0 } },
-        ToExecutor::Settle { action: 5, commit: true },
+        ToExecutor::Run { action: 5, call: Admitted::GetFile { path: "a".into(), offset: 0 }, label: label() },
+        ToExecutor::Settle { action: 5, commit: true, label: label() },
         ToExecutor::PreviewUndo { request: 1, action: 5 },
         ToExecutor::Cancel { action: 5 },
         ToExecutor::Forget { action: 5 },

@@ -75,6 +75,8 @@ pub fn outcome() -> ToolOutcome {
         standing: Standing::Discarded { reason: "reason".into() },
         settled: Settled { ended_at_ms: 1_795_548_000_000, rule: "rule".into(), reason: "reason".into() },
         limit: Some(Limit::Disk),
+        reads: label(),
+        wrote: Some(label()),
     }
 }
 

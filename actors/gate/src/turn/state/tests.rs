@@ -31,7 +31,6 @@ fn admitted(action: u64) -> Event {
     Event::Decided {
         decision: decision(Verdict::Allowed),
         run: Some((action, Admitted::ListFiles { path: ".".to_owned(), recursive: false })),
-        reads: OWNERS,
     }
 }
 
@@ -113,15 +112,15 @@ fn a_call_is_written_down_before_it_runs_and_its_result_before_the_brain_hears_i
 }
 
 #[test]
-fn the_label_grows_with_what_a_call_can_read_before_it_runs() {
+fn the_label_grows_with_what_a_call_could_read_before_the_brain_sees_it() {
     let mut turn = with_brain();
     turn.step(ask_tool(0));
-    let mut decided = admitted(1);
-    if let Event::Decided { reads, .. } = &mut decided {
-        reads.integrity = Integrity::Untrusted;
-    }
-    let effects = turn.step(decided);
+    turn.step(admitted(1));
+    assert_eq!(turn.label(), OWNERS);
+    let reads = Label { integrity: Integrity::Untrusted, ..OWNERS };
+    let effects = turn.step(Event::ToolEnded(ToolOutcome { reads, ..outcome(Ended::Exited { code: 0 }) }));
     assert!(matches!(&effects[0], Effect::Record(_, label) if label.integrity == Integrity::Untrusted));
+    assert!(matches!(&effects[1], Effect::TellBrain(_)));
     assert_eq!(turn.label().integrity, Integrity::Untrusted);
 }
 
@@ -260,7 +259,7 @@ fn a_call_without_a_brain_is_decided_run_and_over() {
 
     let mut turn = Turn::new(Kind::Tool(call()), Vec::new(), OWNERS);
     begin(&mut turn);
-    let effects = turn.step(Event::Decided { decision: decision(Verdict::Refused), run: None, reads: OWNERS });
+    let effects = turn.step(Event::Decided { decision: decision(Verdict::Refused), run: None });
     assert_eq!(end_of(&effects), Some(TurnEnd::Failed));
 }
 
