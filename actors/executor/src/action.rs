@@ -8,12 +8,12 @@ use schema::codec;
 use schema::effects::{Effects, Standing};
 use schema::limits::OUTPUT_KEPT_BYTES;
 use schema::tool::{Admitted, Ended, Limit, ToolOutcome};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use workspace::{Area, State};
 
 use crate::handed::Handed;
-use crate::hands::{Hands, HandsError};
+use crate::hands::{self, Ending, Hands, HandsError};
 use crate::ledger::{empty, failed};
 use crate::limits::{
     COMMAND_BYTES, FILE_OPERATION_MS, OUTPUT_CHUNK_BYTES, PAYLOAD_BYTES, REST_OF_OUTPUT_MS, TIMEOUT_MAX_MS,
@@ -22,7 +22,7 @@ use crate::names;
 use crate::narrow;
 use crate::pipe::Pipe;
 use crate::pipes::Pipes;
-use crate::record::{Ask, End, Operation};
+use crate::record::{End, Operation};
 use crate::tail::Tail;
 use crate::{area, image, labels};
 
@@ -137,7 +137,7 @@ async fn sandboxed(
         Ok(image) => image,
         Err(why) => return Ok(failed(&why)),
     };
-    let ask = Ask::Run {
+    let asked = hands::Job {
         image: image.as_ref().map(|image| image.digest),
         action,
         operation: job.operation,
@@ -145,7 +145,7 @@ async fn sandboxed(
         cpu_s: job.timeout_ms.div_ceil(1000) + 1,
         terminal: (0, 0),
     };
-    let end = hands.run(action, ask, theirs.all()).await?;
+    let ending = hands.run(asked, theirs.all()).await?;
     drop(theirs);
     let limit = Duration::from_millis(u64::from(job.timeout_ms));
     let mut watch = Watch {
@@ -157,7 +157,7 @@ async fn sandboxed(
         layer: Layer { handed: Handed::new(pipes.layer), area, action, due: job.operation.changes(), staged: None },
     };
     let feed = feed(pipes.payload, &job.payload);
-    let (end, stopped) = watch.until_end(end, feed, limit, cancel).await?;
+    let (end, stopped) = watch.until_end(ending, feed, limit, cancel).await?;
     watch.rest().await;
     if matches!(end, End::Exited(_) | End::Signalled(_)) {
         watch.layer.stage();
@@ -292,7 +292,7 @@ struct Watch<'a, S> {
 impl<S: Fn(bool, &[u8])> Watch<'_, S> {
     async fn until_end(
         &mut self,
-        mut end: oneshot::Receiver<End>,
+        mut ending: Ending,
         feed: impl Future<Output = ()>,
         limit: Duration,
         cancel: &Notify,
@@ -302,9 +302,7 @@ impl<S: Fn(bool, &[u8])> Watch<'_, S> {
         let mut stopped = None;
         loop {
             tokio::select! {
-                ended = &mut end => {
-                    return ended.map(|end| (end, stopped)).map_err(|_| HandsError::Gone);
-                }
+                ended = ending.wait() => return ended.map(|end| (end, stopped)),
                 () = &mut deadline, if stopped.is_none() => {
                     stopped = Some(Stopped::TimedOut);
                     self.hands.kill(self.action).await?;

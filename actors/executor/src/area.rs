@@ -101,8 +101,18 @@ fn key(path: &Path) -> Result<Key, OpenError> {
 
 /// Stages what a sandbox's layer holds; the outcome then shows it.
 pub fn stage(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Effects, String> {
+    if is_bare(layer)? {
+        return Ok(Effects::default());
+    }
     let effects = area.stage_layers(action, layer).map_err(|error| error.to_string())?;
     staged(area, action, &effects).map(|(effects, _)| effects)
+}
+
+/// Whether the layers, which come next, hold nothing. A sandbox that hides what they hold has it forgotten.
+fn is_bare(layer: &mut impl Read) -> Result<bool, String> {
+    let mut is_bare = [0];
+    layer.read_exact(&mut is_bare).map_err(|error| format!("whether it changed anything: {error}"))?;
+    Ok(is_bare != [0])
 }
 
 /// What was staged, as the outcome shows it; what changes nothing does not stay staged.
@@ -124,6 +134,9 @@ pub struct Since {
 
 /// Stages what the sandbox of a command in the background holds.
 pub fn stage_since(area: &mut Area, action: u64, layer: &mut impl Read) -> Result<Since, String> {
+    if is_bare(layer)? {
+        return Ok(Since { effects: Effects::default(), conflicts: Vec::new() });
+    }
     let since = area.stage_since(action, layer).map_err(|error| error.to_string())?;
     if since.effects.is_empty() {
         area.unstage(action).map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@ use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::directories;
 use crate::limits::{ADDRESS_SPACE_BYTES, DATA_BYTES, FILE_BYTES, OPEN_FILES, PROCESSES};
@@ -18,9 +18,8 @@ use crate::terminal;
 const NEWEST: ABI = ABI::V6;
 
 /// Limits of each process in the sandbox; processes of the whole sandbox.
-pub fn limit(cpu_s: u32) -> Result<(), Failure> {
+pub fn limit() -> Result<(), Failure> {
     for (what, bound) in [
-        (Resource::RLIMIT_CPU, u64::from(cpu_s)),
         (Resource::RLIMIT_AS, ADDRESS_SPACE_BYTES),
         (Resource::RLIMIT_DATA, DATA_BYTES),
         (Resource::RLIMIT_NPROC, PROCESSES),
@@ -29,14 +28,43 @@ pub fn limit(cpu_s: u32) -> Result<(), Failure> {
         // Not 0: a core pattern that is a pipe heeds no limit but this one.
         (Resource::RLIMIT_CORE, 1),
     ] {
-        // A limit that is lower already can't be raised without a capability, and need not be.
-        let (_, hard) = nix::sys::resource::getrlimit(what).at(Step::Limits)?;
-        let bound = bound.min(hard);
-        // A process is told of its time a second before it is killed: so it is known what ended it.
-        let hard = if what == Resource::RLIMIT_CPU { bound.saturating_add(1).min(hard) } else { bound };
-        setrlimit(what, bound, hard).at(Step::Limits)?;
+        limit_to(what, bound)?;
     }
     Ok(())
+}
+
+/// Processor time of each process from here on, seconds.
+pub fn limit_cpu(cpu_s: u32) -> Result<(), Failure> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_CPU).at(Step::Limits)?;
+    let bound = u64::from(cpu_s).min(hard);
+    // A process is told of its time a second before it is killed: so it is known what ended it.
+    setrlimit(Resource::RLIMIT_CPU, bound, bound.saturating_add(1).min(hard)).at(Step::Limits)
+}
+
+/// A limit that is lower already can't be raised without a capability, and need not be.
+fn limit_to(what: Resource, bound: u64) -> Result<(), Failure> {
+    let (_, hard) = getrlimit(what).at(Step::Limits)?;
+    let bound = bound.min(hard);
+    setrlimit(what, bound, bound).at(Step::Limits)
+}
+
+/// Rules for a command's files, of all but what comes with its request.
+pub struct Prepared(Result<RulesetCreated, landlock::RulesetError>);
+
+impl Prepared {
+    /// They hold no file open that a command could reach.
+    pub fn of_a_command() -> Prepared {
+        Prepared(ruleset(&[], false))
+    }
+
+    /// Adds the workspace and the directories of these names, and enforces them.
+    ///
+    /// # Errors
+    /// The failed step.
+    pub fn enforce(self, writable: &[OsString]) -> Result<(), Failure> {
+        let rules = self.0.and_then(|rules| changed(rules, writable));
+        enforced(rules.and_then(|rules| allow(rules, "/workspace", own())))
+    }
 }
 
 /// File access by Landlock: what the mounts leave open is narrowed once more, and survives a mistake in them. `writable`:
@@ -64,6 +92,11 @@ fn added(
     writable: &[OsString],
 ) -> Result<RulesetCreated, landlock::RulesetError> {
     rules = allow(rules, directories::INSIDE, read)?;
+    changed(rules, writable)
+}
+
+/// Directories that were added, of these names, to be changed.
+fn changed(mut rules: RulesetCreated, writable: &[OsString]) -> Result<RulesetCreated, landlock::RulesetError> {
     for name in writable {
         rules = allow(rules, &format!("{}/{}", directories::INSIDE, name.to_string_lossy()), own())?;
     }

@@ -12,6 +12,7 @@ use std::path::Path;
 use nix::fcntl::{OFlag, open, openat};
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag, fchmod, mknodat};
+use rustix::fs::Dir;
 use workspace::STAGING;
 
 use crate::directories;
@@ -134,6 +135,34 @@ impl Layer {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
         mount(Some("workspace"), path, Some("overlay"), flags, Some(options.as_str())).at(Step::Layer)
     }
+}
+
+/// Whether nothing was written to any of them.
+///
+/// # Errors
+/// The failed step.
+pub fn is_bare(room: &Room) -> Result<bool, Failure> {
+    if !is_empty(&room.workspace, None)? {
+        return Ok(false);
+    }
+    for (_, layer) in &room.beside {
+        if !is_empty(layer, Some(STAGING.as_bytes()))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_empty(layer: &Layer, hidden: Option<&[u8]>) -> Result<bool, Failure> {
+    let failed = |errno: rustix::io::Errno| Failure::new(Step::HandOut, errno.raw_os_error());
+    for entry in Dir::read_from(&layer.upper).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." && Some(name) != hidden {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Writes out what the layers hold, when nobody writes to them any more. What of it can't be committed is said on

@@ -1,7 +1,7 @@
 //! The executor: admitted calls of one principal, each carried out in a disposable sandbox.
 //!
 //! Two processes. The executor ([`serve`], [`action`], [`ledger`]) talks with the gate; it can open nothing and start
-//! nothing. Its maker ([`maker`], [`stage`], [`pool`], [`sandbox`]) makes the sandboxes; it talks with the executor only, in
+//! nothing. Its maker ([`maker`], [`stage`], [`pool`], [`sandbox`], [`child`]) makes the sandboxes; it talks with the executor only, in
 //! fixed-size records.
 #![deny(unsafe_code)]
 
@@ -9,6 +9,7 @@ pub mod action;
 pub mod again;
 pub mod area;
 pub mod background;
+pub mod child;
 pub mod command;
 pub mod confine;
 pub mod directories;

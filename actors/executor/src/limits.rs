@@ -10,10 +10,14 @@ pub const RUNNING_MAX: usize = 1;
 pub const REHEARSALS_MAX: usize = 3;
 /// Sandboxes that a maker keeps at once.
 pub const SANDBOXES_MAX: usize = 4;
+/// Those and what has told its end and is not quite gone: the kernel takes its time with a large layer.
+pub const SANDBOXES_ENDING_MAX: usize = 16;
 /// Sandboxes that are made beforehand and wait, each 1 MB of memory or less (`./x bench` measures it).
 pub const WAITING_SANDBOXES: usize = 2;
-/// How long a maker has had nothing to do before it makes one of those.
-pub const REFILL_AFTER_MS: Duration = Duration::from_millis(2);
+/// How long after a request, or the end of its sandbox, a maker makes another: what is asked for comes first.
+pub const REFILL_AFTER_MS: Duration = Duration::from_millis(5);
+/// How long after the start the first one is made: others start at that time too.
+pub const FIRST_SANDBOX_AFTER_MS: Duration = Duration::from_millis(50);
 /// Commands in the background at once. Always room for one sandbox more, for what is not in the background.
 pub const BACKGROUND_MAX: usize = 3;
 /// Commands in the background that are over and that one can still ask about.

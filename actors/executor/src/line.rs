@@ -1,7 +1,7 @@
 //! Requests on their way down: from the executor to its maker, and from the maker to a sandbox that waits.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
@@ -10,11 +10,11 @@ use crate::record::{ASK_BYTES, Ask};
 use crate::sys;
 
 /// Descriptors of one request at most.
-const DESCRIPTORS_MAX: usize = 4;
+const DESCRIPTORS_MAX: usize = 5;
 
 /// The next request with its descriptors, waited for; `None` when the other end is gone, or what came is no request.
-pub fn receive(line: &OwnedFd) -> Option<(Ask, Vec<OwnedFd>)> {
-    let mut bytes = [0; ASK_BYTES + 1];
+pub fn receive(line: &impl AsRawFd) -> Option<(Ask, Vec<OwnedFd>)> {
+    let mut bytes = [0; ASK_BYTES];
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let mut space = nix::cmsg_space!([i32; DESCRIPTORS_MAX]);
     let message = loop {
@@ -30,6 +30,9 @@ pub fn receive(line: &OwnedFd) -> Option<(Ask, Vec<OwnedFd>)> {
             descriptors.extend(numbers.into_iter().map(sys::own));
         }
     }
+    if message.flags.contains(MsgFlags::MSG_TRUNC) {
+        return None;
+    }
     let length = message.bytes;
     Some((Ask::from_bytes(bytes.get(..length)?)?, descriptors))
 }
@@ -38,9 +41,8 @@ pub fn receive(line: &OwnedFd) -> Option<(Ask, Vec<OwnedFd>)> {
 ///
 /// # Errors
 /// When the other end is gone.
-pub fn pass_on(line: &OwnedFd, ask: Ask, descriptors: &[OwnedFd]) -> nix::Result<()> {
-    let numbers: Vec<i32> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
-    let control = [ControlMessage::ScmRights(&numbers)];
+pub fn pass_on(line: &impl AsRawFd, ask: Ask, descriptors: &[RawFd]) -> nix::Result<()> {
+    let control = [ControlMessage::ScmRights(descriptors)];
     let bytes = ask.to_bytes();
     let flags = MsgFlags::MSG_NOSIGNAL;
     sendmsg::<()>(line.as_raw_fd(), &[IoSlice::new(&bytes)], &control, flags, None).map(drop)

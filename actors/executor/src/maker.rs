@@ -105,7 +105,7 @@ fn seal() -> Result<BpfProgram, Failure> {
     let own = filter::maker().map_err(broken)?;
     let for_sandboxes = filter::sandbox().map_err(broken)?;
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).at(Step::MakerSeal)?;
-    match sys::drop_capabilities() {
+    match sys::drop_bounding_set().and_then(|()| sys::drop_capabilities()) {
         // Where the user namespace failed there is none to drop.
         Ok(()) | Err(Errno::EPERM) => {}
         Err(errno) => return Err(Failure::new(Step::MakerSeal, errno as i32)),
@@ -137,8 +137,8 @@ fn turn(line: &OwnedFd, ready: &mut Result<Pool<'_>, Failure>) -> Result<(), Ove
         watched.iter().map(|one| one.revents().is_some_and(|events| !events.is_empty())).collect();
     drop(watched);
     if let Ok(pool) = ready {
-        for (action, end) in pool.attend(&happened[1..]) {
-            answer(line, action, end)?;
+        for (run, end) in pool.attend(&happened[1..]) {
+            answer(line, run, end)?;
         }
     }
     if happened[0] {
@@ -151,8 +151,8 @@ fn turn(line: &OwnedFd, ready: &mut Result<Pool<'_>, Failure>) -> Result<(), Ove
     Ok(())
 }
 
-fn answer(line: &OwnedFd, action: u64, end: End) -> Result<(), Over> {
-    let bytes = Answer { action, end }.to_bytes();
+fn answer(line: &OwnedFd, run: u64, end: End) -> Result<(), Over> {
+    let bytes = Answer { run, end }.to_bytes();
     match send(line.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL) {
         Ok(_) => Ok(()),
         Err(_) => Err(Over::Line),
@@ -161,14 +161,14 @@ fn answer(line: &OwnedFd, action: u64, end: End) -> Result<(), Over> {
 
 fn obey(line: &OwnedFd, ready: &mut Result<Pool<'_>, Failure>, ask: Ask, descriptors: &[OwnedFd]) -> Result<(), Over> {
     match (ask, ready) {
-        (Ask::Kill { action }, Ok(pool)) => pool.kill(action),
+        (Ask::Kill { run }, Ok(pool)) => pool.kill(run),
         (Ask::Kill { .. }, Err(_)) => {}
-        (Ask::Run { action, .. }, Ok(pool)) => {
+        (Ask::Run { run, .. }, Ok(pool)) => {
             if let Err(failure) = pool.run(ask, descriptors) {
-                return answer(line, action, End::Failed(failure));
+                return answer(line, run, End::Failed(failure));
             }
         }
-        (Ask::Run { action, .. }, Err(failure)) => return answer(line, action, End::Failed(*failure)),
+        (Ask::Run { run, .. }, Err(failure)) => return answer(line, run, End::Failed(*failure)),
     }
     Ok(())
 }

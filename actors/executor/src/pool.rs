@@ -3,7 +3,7 @@
 //! A waiting sandbox has all that needs no request: its namespaces, id maps, /proc, /tmp, loopback interface. The layer
 //! over the workspace comes with the request, since a lower layer must not change under a mounted overlay.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -12,7 +12,9 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, socket
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use seccompiler::BpfProgram;
 
-use crate::limits::{PAYLOAD_BYTES, REFILL_AFTER_MS, SANDBOXES_MAX, WAITING_SANDBOXES};
+use crate::limits::{
+    FIRST_SANDBOX_AFTER_MS, PAYLOAD_BYTES, REFILL_AFTER_MS, SANDBOXES_ENDING_MAX, SANDBOXES_MAX, WAITING_SANDBOXES,
+};
 use crate::record::{Ask, END_BYTES, End};
 use crate::sandbox::{self, NAMESPACES, say};
 use crate::step::{At, Failure, Step};
@@ -26,14 +28,10 @@ struct Sandbox {
 
 /// One that has a request.
 struct Running {
-    action: u64,
+    run: u64,
     sandbox: Sandbox,
-    /// Its process 1 has not said anything yet.
-    is_listened_to: bool,
-    /// A step that failed, said before it is over.
-    failed: Option<End>,
-    /// The executor knows how it ended.
-    is_told: bool,
+    /// How it ended, said by its process 1 before it is gone.
+    said: Option<End>,
 }
 
 /// All sandboxes.
@@ -56,12 +54,11 @@ enum Event {
 impl<'a> Pool<'a> {
     /// None yet; the first is made when nothing else is to do.
     pub fn new(filter: &'a BpfProgram) -> Pool<'a> {
-        let mut pool = Pool { filter, waiting: Vec::new(), running: Vec::new(), refill_at: None };
-        pool.refill_later();
-        pool
+        let refill_at = Some(Instant::now() + FIRST_SANDBOX_AFTER_MS);
+        Pool { filter, waiting: Vec::new(), running: Vec::new(), refill_at }
     }
 
-    /// Makes another waiting sandbox when the maker has had nothing to do for a while: an answer comes first.
+    /// Makes another waiting sandbox when the maker has had nothing to do for a while: what runs comes first.
     fn refill_later(&mut self) {
         self.refill_at = Some(Instant::now() + REFILL_AFTER_MS);
     }
@@ -83,7 +80,7 @@ impl<'a> Pool<'a> {
         match make(self.filter) {
             Ok(sandbox) => {
                 self.waiting.push(sandbox);
-                self.refill_later();
+                self.refill_at = Some(Instant::now());
             }
             Err(failure) => {
                 say(format_args!("no sandbox waits: {failure}"));
@@ -94,7 +91,7 @@ impl<'a> Pool<'a> {
 
     /// What may happen.
     fn events(&self) -> impl Iterator<Item = Event> {
-        let speaks = |at: &usize| self.running.get(*at).is_some_and(|one| one.is_listened_to);
+        let speaks = |at: &usize| self.running.get(*at).is_some_and(|one| one.said.is_none());
         let waiting = (0..self.waiting.len()).map(Event::WaitingEnded);
         let spoken = (0..self.running.len()).filter(speaks).map(Event::RunningSpoke);
         waiting.chain(spoken).chain((0..self.running.len()).map(Event::RunningEnded))
@@ -117,7 +114,7 @@ impl<'a> Pool<'a> {
         let mut answers = Vec::new();
         for event in &events {
             if let Event::RunningSpoke(at) = *event {
-                answers.extend(self.running[at].hear());
+                self.running[at].hear();
             }
         }
         // The last place first: removing one moves only those behind it.
@@ -125,7 +122,10 @@ impl<'a> Pool<'a> {
             match event {
                 Event::WaitingEnded(at) => self.lost(at),
                 Event::RunningSpoke(_) => {}
-                Event::RunningEnded(at) => answers.extend(self.running.remove(at).end()),
+                Event::RunningEnded(at) => {
+                    answers.push(self.running.remove(at).end());
+                    self.refill_later();
+                }
             }
         }
         answers
@@ -151,38 +151,40 @@ impl<'a> Pool<'a> {
     /// The failed step.
     pub fn run(&mut self, ask: Ask, descriptors: &[OwnedFd]) -> Result<(), Failure> {
         let malformed = Failure::new(Step::Payload, libc::EINVAL);
-        let Ask::Run { action, payload_bytes, .. } = ask else { return Err(malformed) };
+        let Ask::Run { run, payload_bytes, .. } = ask else { return Err(malformed) };
         if payload_bytes as usize > PAYLOAD_BYTES {
             return Err(malformed);
         }
-        if self.running.iter().filter(|one| !one.is_told).count() >= SANDBOXES_MAX {
+        let at_work = self.running.iter().filter(|one| one.said.is_none()).count();
+        if at_work >= SANDBOXES_MAX || self.running.len() >= SANDBOXES_ENDING_MAX {
             return Err(Failure::new(Step::TooMany, 0));
         }
         let sandbox = self.hand_over(ask, descriptors)?;
-        self.running.push(Running { action, sandbox, is_listened_to: true, failed: None, is_told: false });
+        self.running.push(Running { run, sandbox, said: None });
         self.refill_later();
         Ok(())
     }
 
     fn hand_over(&mut self, ask: Ask, descriptors: &[OwnedFd]) -> Result<Sandbox, Failure> {
+        let numbers: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         while !self.waiting.is_empty() {
             let sandbox = self.waiting.remove(0);
-            match line::pass_on(&sandbox.line, ask, descriptors) {
+            match line::pass_on(&sandbox.line, ask, &numbers) {
                 Ok(()) => return Ok(sandbox),
                 // It has just died.
                 Err(_) => sandbox.reap(),
             }
         }
         let sandbox = make(self.filter)?;
-        match line::pass_on(&sandbox.line, ask, descriptors) {
+        match line::pass_on(&sandbox.line, ask, &numbers) {
             Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(sandbox),
             Err(errno) => Err(Failure::new(Step::Payload, errno as i32)),
         }
     }
 
     /// Kills the sandbox of that action, with everything in it.
-    pub fn kill(&self, action: u64) {
-        if let Some(one) = self.running.iter().find(|one| one.action == action && !one.is_told) {
+    pub fn kill(&self, run: u64) {
+        if let Some(one) = self.running.iter().find(|one| one.run == run) {
             // An error means that it has just ended, which poll says next.
             let _ = sys::kill(one.sandbox.pidfd.as_fd());
         }
@@ -190,30 +192,15 @@ impl<'a> Pool<'a> {
 }
 
 impl Running {
-    /// What its process 1 says. That the command ended it says when nothing but itself is left, so that is answered at
-    /// once; a failed step is said by a process that is about to end.
-    fn hear(&mut self) -> Option<(u64, End)> {
-        self.is_listened_to = false;
-        match self.sandbox.record()? {
-            end @ (End::Exited(_) | End::Signalled(_)) => {
-                self.is_told = true;
-                Some((self.action, end))
-            }
-            failed @ (End::Failed(_) | End::Killed) => {
-                self.failed = Some(failed);
-                None
-            }
-        }
+    fn hear(&mut self) {
+        // A closed line is ready too: its process is about to end.
+        self.said = Some(self.sandbox.record().unwrap_or(End::Killed));
     }
 
-    /// It is gone.
-    fn end(self) -> Option<(u64, End)> {
+    /// It is gone: how.
+    fn end(self) -> (u64, End) {
         self.sandbox.reap();
-        if self.is_told {
-            return None;
-        }
-        let end = self.failed.or_else(|| self.sandbox.record()).unwrap_or(End::Killed);
-        Some((self.action, end))
+        (self.run, self.said.or_else(|| self.sandbox.record()).unwrap_or(End::Killed))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::image::Digest;
 use crate::step::{Failure, Step};
 
 /// Bytes of an [`Ask`].
-pub const ASK_BYTES: usize = 56;
+pub const ASK_BYTES: usize = 64;
 /// Bytes of an [`Answer`].
 pub const ANSWER_BYTES: usize = 24;
 /// Bytes of an [`End`].
@@ -44,8 +44,11 @@ impl Operation {
 /// Executor to maker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ask {
-    /// Make a sandbox. Four descriptors come along: the payload's pipe, standard output, standard error, and where what it changed is handed out.
+    /// Make a sandbox. Five descriptors come along: the payload's pipe, standard output, standard error, where what it
+    /// changed is handed out, and where its end is told.
     Run {
+        /// Number of this sandbox: an action may have several, one after another.
+        run: u64,
         /// Number of the action.
         action: u64,
         /// What it is for.
@@ -61,8 +64,8 @@ pub enum Ask {
     },
     /// Kill that sandbox.
     Kill {
-        /// Number of the action.
-        action: u64,
+        /// Its number.
+        run: u64,
     },
 }
 
@@ -71,7 +74,7 @@ impl Ask {
     pub fn to_bytes(self) -> [u8; ASK_BYTES] {
         let mut bytes = [0; ASK_BYTES];
         match self {
-            Ask::Run { action, operation, payload_bytes, cpu_s, image, terminal } => {
+            Ask::Run { run, action, operation, payload_bytes, cpu_s, image, terminal } => {
                 bytes[0] = 1;
                 bytes[1] = operation as u8;
                 bytes[4..8].copy_from_slice(&payload_bytes.to_le_bytes());
@@ -79,11 +82,12 @@ impl Ask {
                 bytes[16..20].copy_from_slice(&cpu_s.to_le_bytes());
                 bytes[20..22].copy_from_slice(&terminal.0.to_le_bytes());
                 bytes[22..24].copy_from_slice(&terminal.1.to_le_bytes());
-                bytes[24..].copy_from_slice(&image.unwrap_or_default());
+                bytes[24..32].copy_from_slice(&run.to_le_bytes());
+                bytes[32..].copy_from_slice(&image.unwrap_or_default());
             }
-            Ask::Kill { action } => {
+            Ask::Kill { run } => {
                 bytes[0] = 2;
-                bytes[8..16].copy_from_slice(&action.to_le_bytes());
+                bytes[24..32].copy_from_slice(&run.to_le_bytes());
             }
         }
         bytes
@@ -92,20 +96,21 @@ impl Ask {
     /// The record in exactly these bytes; `None` ends the peer.
     pub fn from_bytes(bytes: &[u8]) -> Option<Ask> {
         let bytes: &[u8; ASK_BYTES] = bytes.try_into().ok()?;
-        let action = u64::from_le_bytes(bytes[8..16].try_into().ok()?);
+        let run = u64::from_le_bytes(bytes[24..32].try_into().ok()?);
         let ask = match bytes[0] {
             1 => Ask::Run {
-                action,
+                run,
+                action: u64::from_le_bytes(bytes[8..16].try_into().ok()?),
                 operation: Operation::from_u8(bytes[1])?,
                 payload_bytes: u32::from_le_bytes(bytes[4..8].try_into().ok()?),
                 cpu_s: u32::from_le_bytes(bytes[16..20].try_into().ok()?),
-                image: Some(bytes[24..].try_into().ok()?).filter(|digest| *digest != Digest::default()),
+                image: Some(bytes[32..].try_into().ok()?).filter(|digest| *digest != Digest::default()),
                 terminal: (
                     u16::from_le_bytes(bytes[20..22].try_into().ok()?),
                     u16::from_le_bytes(bytes[22..24].try_into().ok()?),
                 ),
             },
-            2 => Ask::Kill { action },
+            2 => Ask::Kill { run },
             _ => return None,
         };
         // Reserved bytes are zero: the record is exactly what `to_bytes` would write.
@@ -159,9 +164,9 @@ impl End {
 /// Maker to executor: every process of that sandbox is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answer {
-    /// Number of the action.
-    pub action: u64,
-    /// How it ended.
+    /// Its number.
+    pub run: u64,
+    /// How it ended, where it could not tell by itself.
     pub end: End,
 }
 
@@ -169,7 +174,7 @@ impl Answer {
     /// Its bytes.
     pub fn to_bytes(self) -> [u8; ANSWER_BYTES] {
         let mut bytes = [0; ANSWER_BYTES];
-        bytes[0..8].copy_from_slice(&self.action.to_le_bytes());
+        bytes[0..8].copy_from_slice(&self.run.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.end.to_bytes());
         bytes
     }
@@ -177,7 +182,7 @@ impl Answer {
     /// The answer in exactly these bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Answer> {
         let bytes: &[u8; ANSWER_BYTES] = bytes.try_into().ok()?;
-        Some(Answer { action: u64::from_le_bytes(bytes[0..8].try_into().ok()?), end: End::from_bytes(&bytes[8..16])? })
+        Some(Answer { run: u64::from_le_bytes(bytes[0..8].try_into().ok()?), end: End::from_bytes(&bytes[8..16])? })
     }
 }
 
@@ -189,6 +194,7 @@ mod tests {
     fn records_come_back_as_they_were() {
         for ask in [
             Ask::Run {
+                run: 6,
                 action: u64::MAX,
                 operation: Operation::Change,
                 payload_bytes: 7,
@@ -197,6 +203,7 @@ mod tests {
                 terminal: (0, 0),
             },
             Ask::Run {
+                run: u64::MAX,
                 action: 1,
                 operation: Operation::Command,
                 payload_bytes: 7,
@@ -205,6 +212,7 @@ mod tests {
                 terminal: (0, 0),
             },
             Ask::Run {
+                run: 1,
                 action: 4,
                 operation: Operation::Background,
                 payload_bytes: 7,
@@ -212,12 +220,12 @@ mod tests {
                 image: None,
                 terminal: (24, 300),
             },
-            Ask::Kill { action: 3 },
+            Ask::Kill { run: 3 },
         ] {
             assert_eq!(Ask::from_bytes(&ask.to_bytes()), Some(ask));
         }
         for end in [End::Exited(-1), End::Signalled(9), End::Failed(Failure::new(Step::Exec, 2)), End::Killed] {
-            let answer = Answer { action: 5, end };
+            let answer = Answer { run: 5, end };
             assert_eq!(Answer::from_bytes(&answer.to_bytes()), Some(answer));
         }
     }
@@ -226,10 +234,10 @@ mod tests {
     fn other_bytes_are_no_record() {
         assert_eq!(Ask::from_bytes(&[0; ASK_BYTES]), None);
         assert_eq!(Ask::from_bytes(&[1; ASK_BYTES - 1]), None);
-        let mut bytes = Ask::Kill { action: 3 }.to_bytes();
+        let mut bytes = Ask::Kill { run: 3 }.to_bytes();
         bytes[23] = 1;
         assert_eq!(Ask::from_bytes(&bytes), None);
-        bytes = Ask::Kill { action: 3 }.to_bytes();
+        bytes = Ask::Kill { run: 3 }.to_bytes();
         bytes[0] = 3;
         assert_eq!(Ask::from_bytes(&bytes), None);
         assert_eq!(End::from_bytes(&[3, 0, 0, 0, 0, 0, 0, 0]), None);

@@ -1,9 +1,8 @@
 //! One sandbox: its init, process 1 of its own process-id namespace, and the one command below it. It makes itself, waits
 //! for its request, is used once, and ends.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -17,7 +16,7 @@ use schema::codec;
 use schema::tool::{Admitted, Limit};
 use seccompiler::BpfProgram;
 
-use crate::command::Surroundings;
+use crate::child::{self, Child, Told};
 use crate::ended_by::ended_by;
 use crate::image::{Digest, Root};
 use crate::layer::Room;
@@ -26,7 +25,7 @@ use crate::notify::Resolver;
 use crate::record::{Ask, End, Operation};
 use crate::stage::{INSIDE_ID, map_ids};
 use crate::step::{At, Failure, Step};
-use crate::{confine, files, filter, layer, line, narrow, notify, sys, terminal};
+use crate::{confine, filter, layer, line, narrow, notify, sys, terminal};
 
 /// The namespaces of a sandbox, all its own.
 pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
@@ -38,33 +37,37 @@ pub const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP;
 
 /// What a sandbox is to do, and what it does it with.
-pub struct Work<'a> {
+struct Work {
+    ask: Ask,
     /// Number of the action.
-    pub action: u64,
+    action: u64,
     /// Lines and columns of its pseudo-terminal, if it is to have one.
-    pub terminal: (u16, u16),
+    terminal: (u16, u16),
     /// What for.
-    pub operation: Operation,
+    operation: Operation,
     /// Bytes of the call in the payload's pipe.
-    pub payload_bytes: u32,
+    payload_bytes: u32,
     /// RLIMIT_CPU, seconds.
-    pub cpu_s: u32,
+    cpu_s: u32,
     /// The image that is the root, by its digest.
-    pub image: Option<Digest>,
+    image: Option<Digest>,
     /// The payload's pipe.
-    pub payload: OwnedFd,
+    payload: OwnedFd,
     /// Standard output.
-    pub stdout: OwnedFd,
+    stdout: OwnedFd,
     /// Standard error.
-    pub stderr: OwnedFd,
+    stderr: OwnedFd,
     /// Where what it changed is handed out.
-    pub layer: OwnedFd,
-    /// To the maker: the end is told on it.
-    pub line: &'a OwnedFd,
-    /// The filter that is installed last.
-    pub filter: &'a BpfProgram,
-    /// Directories beside the workspace that may be changed.
-    pub writable: &'a [OsString],
+    layer: OwnedFd,
+    /// Where its end is told.
+    end: OwnedFd,
+}
+
+/// What waits for a request.
+struct Prepared {
+    room: Room,
+    resolver: Resolver,
+    child: Child,
 }
 
 /// The whole life of an init, in the child of the clone. When it ends, the kernel ends every other process of the
@@ -75,7 +78,8 @@ pub fn init(line: &OwnedFd, filter: &BpfProgram) -> ! {
     if own.is_ok() {
         let line = sys::own(LINE);
         match live(&line, filter) {
-            Ok(Some(end)) => report(line.as_fd(), end),
+            // The maker first: when the executor asks for the next, there is room for it.
+            Ok(Some((end, executor))) => [line.as_fd(), executor.as_fd()].into_iter().for_each(|to| report(to, end)),
             // The maker is gone.
             Ok(None) => {}
             Err(failure) => report(line.as_fd(), End::Failed(failure)),
@@ -84,40 +88,26 @@ pub fn init(line: &OwnedFd, filter: &BpfProgram) -> ! {
     sys::exit_now(0)
 }
 
-/// A child that failed before its command says so too, and before its init: the maker takes the first record.
 fn report(to: BorrowedFd<'_>, end: End) {
     // An error here means that the maker is gone, and so is who would hear of it.
     let _ = nix::unistd::write(to, &end.to_bytes());
 }
 
-fn live(line: &OwnedFd, filter: &BpfProgram) -> Result<Option<End>, Failure> {
-    let (room, resolver) = prepare()?;
+fn live(line: &OwnedFd, filter: &BpfProgram) -> Result<Option<(End, OwnedFd)>, Failure> {
+    let prepared = prepare(filter)?;
     let Some((ask, descriptors)) = line::receive(line) else { return Ok(None) };
     let malformed = Failure::new(Step::Payload, libc::EINVAL);
-    let Ask::Run { action, operation, payload_bytes, cpu_s, image, terminal } = ask else { return Err(malformed) };
-    let Ok([payload, stdout, stderr, layer]) = <[OwnedFd; 4]>::try_from(descriptors) else { return Err(malformed) };
-    // Directories beside the workspace go on changing while a command is in the background.
-    let writable = &if operation == Operation::Background { Vec::new() } else { room.names() };
-    let work = Work {
-        action,
-        terminal,
-        operation,
-        payload_bytes,
-        cpu_s,
-        image,
-        payload,
-        stdout,
-        stderr,
-        layer,
-        line,
-        filter,
-        writable,
+    let Ask::Run { action, operation, payload_bytes, cpu_s, image, terminal, .. } = ask else { return Err(malformed) };
+    let Ok([payload, stdout, stderr, layer, end]) = <[OwnedFd; 5]>::try_from(descriptors) else {
+        return Err(malformed);
     };
-    run(&work, &room, resolver).map(Some)
+    let work =
+        Work { ask, action, terminal, operation, payload_bytes, cpu_s, image, payload, stdout, stderr, layer, end };
+    run(work, prepared, filter).map(Some)
 }
 
 /// All that needs no request.
-fn prepare() -> Result<(Room, Resolver), Failure> {
+fn prepare(filter: &BpfProgram) -> Result<Prepared, Failure> {
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong).at(Step::Namespaces)?;
     map_ids(INSIDE_ID, INSIDE_ID).at(Step::IdMaps)?;
     sys::loopback_up().at(Step::Loopback)?;
@@ -126,7 +116,11 @@ fn prepare() -> Result<(Room, Resolver), Failure> {
     mounts()?;
     clocks()?;
     setsid().at(Step::Namespaces)?;
-    Ok((room, Resolver::bind()?))
+    let resolver = Resolver::bind()?;
+    confine::limit()?;
+    sys::drop_bounding_set().at(Step::Capabilities)?;
+    let child = Child::fork(Some(filter), &Root::Host, &room.names())?;
+    Ok(Prepared { room, resolver, child })
 }
 
 /// Clocks that start with the sandbox, for what runs below this process: how long the host has been up is its own affair.
@@ -144,18 +138,19 @@ fn clocks() -> Result<(), Failure> {
 }
 
 /// From the request to the end of the command and of everything that it left behind.
-fn run(work: &Work<'_>, room: &Room, resolver: Resolver) -> Result<End, Failure> {
-    let call = call(work)?;
+fn run(work: Work, prepared: Prepared, filter: &BpfProgram) -> Result<(End, OwnedFd), Failure> {
+    let Prepared { room, resolver, child } = prepared;
+    let (payload, call) = call(&work)?;
     match work.operation {
-        Operation::Command | Operation::Change => layer::cover(room)?,
-        Operation::Look => layer::cover_beside(room)?,
+        Operation::Command | Operation::Change => layer::cover(&room)?,
+        Operation::Look => layer::cover_beside(&room)?,
         Operation::Background => {
-            layer::over_copy(room, work.action)?;
-            layer::cover_workspace(room)?;
-            layer::cover_beside(room)?;
+            layer::over_copy(&room, work.action)?;
+            layer::cover_workspace(&room)?;
+            layer::cover_beside(&room)?;
         }
     }
-    if has_terminal(work) {
+    if child::has_terminal(work.operation, work.terminal) {
         terminal::mount_own()?;
     }
     if let Admitted::RunCommand { paths, .. } = &call {
@@ -163,24 +158,43 @@ fn run(work: &Work<'_>, room: &Room, resolver: Resolver) -> Result<End, Failure>
     }
     // Not before: an overlay takes no layer of a mount that nothing leads to any more.
     let root = Root::enter(work.image.as_ref())?;
+    seal(&work, filter)?;
+    let child = match root {
+        Root::Host => child,
+        // What was prepared does not fit.
+        Root::Image(_) => {
+            child.dismiss();
+            Child::fork(None, &root, &room.names())?
+        }
+    };
+    let descriptors = [&work.payload, &work.stdout, &work.stderr];
+    let (watched, line) = child.tell(&Told { ask: work.ask, descriptors, payload: &payload })?;
+    let writable = &if work.operation == Operation::Background { Vec::new() } else { room.names() };
+    let confine = || child::confined(work.operation, work.terminal, &root, writable);
+    let (end, more_hosts) = notify::attend(watched, resolver, &confine, &|host| tell(&work, host));
+    end_the_rest()?;
+    let end = line.failure().unwrap_or(end);
+    finish(work, &room, more_hosts, end).map(|executor| (end, executor))
+}
+
+/// Takes from the first process what only the mounts needed.
+fn seal(work: &Work, filter: &BpfProgram) -> Result<(), Failure> {
     chdir(layer::WORKSPACE).at(Step::WorkingDirectory)?;
     sys::drop_capabilities().at(Step::Capabilities)?;
     // Nobody inside may look into this process or open its descriptors through /proc.
     sys::prctl(libc::PR_SET_DUMPABLE, 0).at(Step::Capabilities)?;
-    filter::install(work.filter).map_err(|errno| Failure::new(Step::Filter, errno))?;
-    confine::limit(work.cpu_s)?;
-    match notify::fork()? {
-        notify::Side::Child(watched) => child(work, &root, watched.map(|()| &call)),
-        notify::Side::Parent(watched) => {
-            let confine = || confined(work, &root);
-            let (end, more_hosts) = notify::attend(watched, resolver, &confine, &|host| tell(work, host));
-            end_the_rest()?;
-            if work.operation.changes() {
-                hand_out(work, room, more_hosts, ended_by(end, room))?;
-            }
-            Ok(end)
-        }
+    filter::install(filter).map_err(|errno| Failure::new(Step::Filter, errno))?;
+    confine::limit_cpu(work.cpu_s)
+}
+
+/// Nothing but this process is left: hands out what was changed. Where the end is to be told.
+fn finish(work: Work, room: &Room, more_hosts: u64, end: End) -> Result<OwnedFd, Failure> {
+    let Work { operation, payload, stdout, stderr, layer, end: to, .. } = work;
+    drop((payload, stdout));
+    if operation.changes() && !matches!(end, End::Failed(_)) {
+        hand_out(layer, stderr, room, (more_hosts, ended_by(end, room)))?;
     }
+    Ok(to)
 }
 
 /// Ends every process but this one, and waits until they are gone.
@@ -195,7 +209,7 @@ fn end_the_rest() -> Result<(), Failure> {
 }
 
 /// Says whom it tries to reach, at once: it may be killed before it hands out anything.
-fn tell(work: &Work<'_>, host: Option<&str>) {
+fn tell(work: &Work, host: Option<&str>) {
     if work.operation.changes()
         && let Ok(mut layer) = work.layer.try_clone().map(File::from)
     {
@@ -203,17 +217,20 @@ fn tell(work: &Work<'_>, host: Option<&str>) {
     }
 }
 
-fn hand_out(work: &Work<'_>, room: &Room, more_hosts: u64, ended_by: Option<Limit>) -> Result<(), Failure> {
-    let [mut layer, mut stderr] = [&work.layer, &work.stderr].map(|fd| fd.try_clone().map(File::from));
-    let (Ok(layer), Ok(stderr)) = (layer.as_mut(), stderr.as_mut()) else {
-        return Err(Failure::new(Step::HandOut, 0));
-    };
-    notify::said::last(layer, more_hosts, ended_by).at(Step::HandOut)?;
-    layer::hand_out(room, layer, stderr)
-}
-
-fn has_terminal(work: &Work<'_>) -> bool {
-    work.operation == Operation::Background && work.terminal != (0, 0)
+fn hand_out(
+    layer: OwnedFd,
+    stderr: OwnedFd,
+    room: &Room,
+    (more_hosts, ended_by): (u64, Option<Limit>),
+) -> Result<(), Failure> {
+    let (mut layer, mut stderr) = (BufWriter::new(File::from(layer)), File::from(stderr));
+    notify::said::last(&mut layer, more_hosts, ended_by).at(Step::HandOut)?;
+    let is_bare = layer::is_bare(room)?;
+    layer.write_all(&[u8::from(is_bare)]).at(Step::HandOut)?;
+    if !is_bare {
+        layer::hand_out(room, &mut layer, &mut stderr)?;
+    }
+    layer.flush().at(Step::HandOut)
 }
 
 fn mounts() -> Result<(), Failure> {
@@ -237,74 +254,13 @@ fn mask(name: &str) -> Result<(), Failure> {
     }
 }
 
-/// The command's process: never returns.
-fn child(work: &Work<'_>, root: &Root, call: Result<&Admitted, Failure>) -> ! {
-    let mut end = work.line.as_raw_fd();
-    let status = match call.and_then(|call| start(work, root, call, &mut end)) {
-        Ok(status) => status,
-        Err(failure) => {
-            report(sys::borrow(end), End::Failed(failure));
-            127
-        }
-    };
-    sys::exit_now(status)
-}
-
-/// Leaves it the files that are its own.
-fn confined(work: &Work<'_>, root: &Root) -> Result<(), Failure> {
-    match work.operation {
-        Operation::Command | Operation::Background => root.landlock(work.writable, has_terminal(work)),
-        Operation::Look | Operation::Change => confine::landlock_workspace(work.writable),
-    }
-}
-
-fn start(work: &Work<'_>, root: &Root, call: &Admitted, end: &mut RawFd) -> Result<i32, Failure> {
-    // Not before: the first process hands out the layer, which no rule of the command's reaches.
-    confined(work, root)?;
-    sys::default_signals();
-    *end = descriptors(work)?;
-    match (work.operation, call) {
-        (Operation::Command, Admitted::RunCommand { command, .. }) => {
-            Err(root.exec(command.as_bytes(), Surroundings::Pipes))
-        }
-        (Operation::Background, Admitted::Start { command, .. }) if has_terminal(work) => {
-            terminal::run(root, command.as_bytes(), work.terminal, *end)
-        }
-        (Operation::Background, Admitted::Start { command, .. }) => {
-            Err(root.exec(command.as_bytes(), Surroundings::Pipes))
-        }
-        (Operation::Command | Operation::Background, _) => Err(Failure::new(Step::Payload, libc::EINVAL)),
-        (Operation::Look | Operation::Change, call) => Ok(files::run(call)),
-    }
-}
-
-/// What is to be done.
-fn call(work: &Work<'_>) -> Result<Admitted, Failure> {
+/// What is to be done, as it came and as it is.
+fn call(work: &Work) -> Result<(Vec<u8>, Admitted), Failure> {
     let mut bytes = vec![0; work.payload_bytes as usize];
     let mut pipe = File::from(work.payload.try_clone().at(Step::Payload)?);
     pipe.read_exact(&mut bytes).at(Step::Payload)?;
-    codec::decode(&bytes, PAYLOAD_BYTES).map_err(|_| Failure::new(Step::Payload, libc::EINVAL))
-}
-
-/// 0 to 2 as a program expects them, and nothing else but the line for the end, which exec closes.
-fn descriptors(work: &Work<'_>) -> Result<RawFd, Failure> {
-    let input = match work.operation {
-        Operation::Command => File::open("/dev/null").at(Step::Descriptors)?.into(),
-        Operation::Look | Operation::Change | Operation::Background => {
-            work.payload.try_clone().at(Step::Descriptors)?
-        }
-    };
-    const FIRST_FREE: RawFd = 16;
-    let lifted: Result<Vec<RawFd>, nix::Error> = [&input, &work.stdout, &work.stderr, work.line]
-        .into_iter()
-        .map(|fd| sys::lift(fd.as_raw_fd(), FIRST_FREE))
-        .collect();
-    for (to, from) in (0..).zip(lifted.at(Step::Descriptors)?) {
-        sys::copy_to(from, to, to == 3).at(Step::Descriptors)?;
-    }
-    sys::close_from(4).at(Step::Descriptors)?;
-    std::mem::forget(input);
-    Ok(3)
+    let call = codec::decode(&bytes, PAYLOAD_BYTES).map_err(|_| Failure::new(Step::Payload, libc::EINVAL))?;
+    Ok((bytes, call))
 }
 
 /// A line of the maker's log.

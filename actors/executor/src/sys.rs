@@ -113,8 +113,8 @@ pub fn prctl(option: libc::c_int, argument: libc::c_ulong) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
-/// Empties the bounding and ambient sets, then permitted, effective and inheritable.
-pub fn drop_capabilities() -> nix::Result<()> {
+/// Empties the bounding set: no program that is run gains a capability.
+pub fn drop_bounding_set() -> nix::Result<()> {
     for capability in 0..64 {
         match prctl(libc::PR_CAPBSET_DROP, capability) {
             Ok(()) => {}
@@ -122,6 +122,11 @@ pub fn drop_capabilities() -> nix::Result<()> {
             Err(other) => return Err(other),
         }
     }
+    Ok(())
+}
+
+/// Empties the ambient set, then permitted, effective and inheritable.
+pub fn drop_capabilities() -> nix::Result<()> {
     // SAFETY: as in `prctl`.
     let result = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0usize, 0usize, 0usize) };
     Errno::result(result)?;

@@ -13,6 +13,13 @@ pub struct Settlement {
     pub reason: &'static str,
 }
 
+/// The decision on an action could not be written down.
+pub const UNWRITTEN: Settlement = Settlement {
+    commit: false,
+    rule: "effects.unwritten",
+    reason: "the decision on it could not be written down, in the journal or in the audit log; is the disk full?",
+};
+
 /// Decides. All effects are in the principal's own workspace, by construction; what can be taken back becomes real.
 pub fn decide(effects: &Effects) -> Settlement {
     if effects.undoable {

@@ -1,6 +1,6 @@
 //! Admitted calls: each goes to the executor of its principal, once, and what the executor says of it to the turn.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use schema::effects::Standing;
 use schema::label::Label;
 use schema::limits::{OUTPUT_KEPT_BYTES, OUTPUT_STREAMED_BYTES};
 use schema::tool::{Admitted, Settled, ToolOutcome};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Duration, Instant};
 
 use crate::audit::now_ms;
@@ -45,6 +45,49 @@ struct Open {
     label: Label,
     /// What it writes comes from what it reads.
     writes_what_it_reads: bool,
+    written: Rc<Written>,
+}
+
+/// Whether the decision on an action is on the disk: what the action did becomes real only then.
+#[derive(Debug, Default)]
+pub struct Written {
+    is: Cell<Option<bool>>,
+    known: Notify,
+}
+
+impl Written {
+    /// It is, or it can't be.
+    pub fn set(&self, is: bool) {
+        if self.is.get().is_none() {
+            self.is.set(Some(is));
+            self.known.notify_one();
+        }
+    }
+
+    async fn wait(&self) -> bool {
+        loop {
+            match self.is.get() {
+                Some(is) => return is,
+                None => self.known.notified().await,
+            }
+        }
+    }
+}
+
+/// Says, at the latest when it goes, whether the decision is on the disk.
+pub struct Writing(Rc<Written>);
+
+impl Writing {
+    /// It is.
+    pub fn done(self) {
+        self.0.set(true);
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 impl Executors {
@@ -53,14 +96,15 @@ impl Executors {
         Executors { places: Places::new(Role::Executor, control), open: RefCell::default() }
     }
 
-    /// Sends an action to `peer`; what comes of it goes to `turn`.
+    /// Sends an action to `peer`; what comes of it goes to `turn`. What it changes waits for the returned word.
     pub fn run(
         &self,
         peer: &Rc<Peer<ToExecutor>>,
         action: u64,
         (call, label): (Admitted, Label),
         turn: mpsc::Sender<TurnEvent>,
-    ) {
+    ) -> Writing {
+        let written = Rc::new(Written::default());
         let wall_ms = match &call {
             Admitted::RunCommand { timeout_ms, .. } => *timeout_ms,
             Admitted::ReadFile { .. }
@@ -92,10 +136,21 @@ impl Executors {
             outcome: None,
             label,
             writes_what_it_reads: call.writes_what_it_reads(),
+            written: written.clone(),
         };
         self.open.borrow_mut().insert(action, open);
         // One that takes nothing is ended, and its end is told to the turn.
         let _ = peer.outbox.push(ToExecutor::Run { action, call, label });
+        Writing(written)
+    }
+
+    /// Waits until the decision on an action is on the disk; false when it can't be.
+    pub async fn is_written(&self, action: u64) -> bool {
+        let written = self.open.borrow().get(&action).map(|open| open.written.clone());
+        match written {
+            Some(written) => written.wait().await,
+            None => false,
+        }
     }
 
     /// What is to become of what an action changes: said to its executor once its outcome has been heard.

@@ -253,7 +253,11 @@ impl Edge<ExecutorWire> for Gate {
         if let FromExecutor::Finished { outcome, .. } = &said
             && outcome.standing == Standing::Staged
         {
-            self.decide_effects(action, &outcome.effects)?;
+            // It was rehearsed while its decision was being written down.
+            match self.executors.is_written(action).await {
+                true => self.decide_effects(action, &outcome.effects)?,
+                false => self.executors.settle(action, effects::UNWRITTEN),
+            }
         }
         self.executors.hear(peer, said).await
     }

@@ -12,8 +12,8 @@ pub enum Kind {
     Role(Role, u32),
     /// The process of an executor (slot) that makes sandboxes.
     Maker(u32),
-    /// The first process of a sandbox of an executor (slot), with none below it: one that waits for a request, or is at
-    /// its end.
+    /// The first process of a sandbox of an executor (slot), with no other program below it: one that waits for a request,
+    /// or is at its end.
     Waiting(u32),
     /// A process in a sandbox of an executor (slot).
     Sandbox(u32),

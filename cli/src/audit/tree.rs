@@ -71,7 +71,7 @@ fn below(pid: u32, kind: Kind, children: &BTreeMap<u32, Vec<u32>>, kinds: &mut B
     for child in children.get(&pid).into_iter().flatten() {
         let child_kind = match kind {
             Kind::Role(Role::Executor, slot) if same_pid_namespace(pid, *child) => Kind::Maker(slot),
-            Kind::Maker(slot) if !children.contains_key(child) => Kind::Waiting(slot),
+            Kind::Maker(slot) if waits(*child, children) => Kind::Waiting(slot),
             Kind::Role(Role::Executor, slot) | Kind::Maker(slot) | Kind::Waiting(slot) | Kind::Sandbox(slot) => {
                 Kind::Sandbox(slot)
             }
@@ -80,6 +80,12 @@ fn below(pid: u32, kind: Kind, children: &BTreeMap<u32, Vec<u32>>, kinds: &mut B
         kinds.insert(*child, child_kind);
         below(*child, child_kind, children, kinds);
     }
+}
+
+/// Nothing runs below that first process of a sandbox but what was forked from it.
+fn waits(first: u32, children: &BTreeMap<u32, Vec<u32>>) -> bool {
+    let program = proc::program(first);
+    children.get(&first).into_iter().flatten().all(|own| proc::program(*own) == program)
 }
 
 fn same_pid_namespace(one: u32, other: u32) -> bool {

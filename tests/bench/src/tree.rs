@@ -70,22 +70,21 @@ pub fn idle_kb(shape: Shape) -> Result<BTreeMap<String, (u32, f64)>, String> {
     std::thread::sleep(SETTLE);
     let roles = procs::roles_of(chelad.pid());
     let mut kinds: BTreeMap<String, (u32, f64)> = BTreeMap::new();
+    let parent = |pid| procs::status(pid, "PPid").and_then(|text| text.parse::<u32>().ok());
+    let is_role = |pid: Option<u32>| roles.iter().any(|role| Some(role.pid) == pid);
     for pid in std::iter::once(chelad.pid()).chain(procs::descendants(chelad.pid())) {
         let name = match roles.iter().find(|role| role.pid == pid) {
             Some(role) => role.role.name(),
             None if pid == chelad.pid() => Role::Launcher.name(),
             // Of all roles only the executor has a child: its maker, below which sandboxes wait.
-            None if roles
-                .iter()
-                .any(|role| procs::status(pid, "PPid").is_some_and(|parent| parent == role.pid.to_string())) =>
-            {
-                "maker"
-            }
+            None if is_role(parent(pid)) => "maker",
             None => "waiting sandbox",
         };
         let kib = procs::pss_kib(pid).ok_or_else(|| format!("{name}: /proc/{pid}/smaps_rollup can't be read"))?;
         let kind = kinds.entry(name.to_string()).or_default();
-        kind.0 += 1;
+        // A sandbox that waits has two processes: it is counted by the first, which is the maker's child.
+        let is_second = name == "waiting sandbox" && !is_role(parent(pid).and_then(parent));
+        kind.0 += u32::from(!is_second);
         kind.1 += kib as f64 * 1.024;
     }
     chelad.stop()?;

@@ -15,7 +15,7 @@ use super::state::{dropped, with_effects};
 use crate::action::said;
 use crate::area;
 use crate::handed::Handed;
-use crate::hands::HandsError;
+use crate::hands::{Ending, HandsError};
 use crate::image::Held;
 use crate::limits::{BACKGROUND_SETTLE_MS, CONFLICTS_NAMED_MAX, OUTPUT_CHUNK_BYTES, REST_OF_OUTPUT_MS};
 use crate::pipe::Pipe;
@@ -28,7 +28,7 @@ pub struct Watched {
     stdout: Stream,
     stderr: Stream,
     handed: Handed,
-    end: oneshot::Receiver<End>,
+    end: Ending,
     limit: Duration,
     running: Rc<Running>,
     _image: Option<Held>,
@@ -68,7 +68,7 @@ impl Watched {
     pub(super) fn new(
         action: u64,
         (stdout, stderr, layer): (Pipe, Pipe, Pipe),
-        end: oneshot::Receiver<End>,
+        end: Ending,
         limit: Duration,
         (running, image): (Rc<Running>, Option<Held>),
     ) -> Watched {
@@ -90,8 +90,8 @@ impl Watched {
         let (mut stopped, mut due) = (None, true);
         loop {
             tokio::select! {
-                ended = &mut self.end => {
-                    let end = ended.map_err(|_| HandsError::Gone)?;
+                ended = self.end.wait() => {
+                    let end = ended?;
                     // A small layer is in the pipe already when the end is told: which is heard of first is chance.
                     let handed = stopped.is_none() && matches!(end, End::Exited(_) | End::Signalled(_));
                     let has_come = due && self.handed.has_come().await;
@@ -178,7 +178,7 @@ async fn life(desk: &Rc<Desk>, watched: &mut Watched) -> Result<ToolOutcome, Han
             Some(end) => end,
             None => {
                 desk.hands.kill(watched.action).await?;
-                (&mut watched.end).await.map_err(|_| HandsError::Gone)?
+                watched.end.wait().await?
             }
         };
         watched.rest(desk).await;
@@ -190,7 +190,7 @@ async fn life(desk: &Rc<Desk>, watched: &mut Watched) -> Result<ToolOutcome, Han
         staged.and_then(|mut layer| area::stage_since(&mut desk.area.borrow_mut(), watched.action, &mut layer));
     let end = match ended {
         Some(end) => end,
-        None => (&mut watched.end).await.map_err(|_| HandsError::Gone)?,
+        None => watched.end.wait().await?,
     };
     watched.rest(desk).await;
     let ended = match end {

@@ -18,14 +18,14 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 use workspace::{FreezeError, Frozen};
 
 use crate::action::can_run;
-use crate::hands::HandsError;
+use crate::hands::{self, HandsError};
 use crate::image;
 use crate::labels;
 use crate::ledger::failed;
 use crate::limits::{BACKGROUND_TIMEOUT_MAX_MS, INPUT_MS, PAYLOAD_BYTES, STOP_MS};
 use crate::pipe::Pipe;
 use crate::pipes::Pipes;
-use crate::record::{Ask, Operation};
+use crate::record::Operation;
 use crate::serve::Desk;
 use crate::settled;
 use command::Watched;
@@ -298,7 +298,7 @@ async fn begin(
         Ok(payload) => payload,
         Err(error) => return Ok(Err(failed(&format!("the call: {error}")))),
     };
-    let ask = Ask::Run {
+    let asked = hands::Job {
         action,
         operation: Operation::Background,
         payload_bytes: u32::try_from(payload.len()).unwrap_or(u32::MAX),
@@ -306,7 +306,7 @@ async fn begin(
         terminal,
         image: digest,
     };
-    let end = desk.hands.run(action, ask, theirs.all()).await?;
+    let end = desk.hands.run(asked, theirs.all()).await?;
     drop(theirs);
     let limit = Duration::from_millis(u64::from(timeout_ms));
     // Before it can be asked for input: its command line comes first in the same pipe.

@@ -36,6 +36,7 @@ pub fn attend(watched: Watched, resolver: Resolver, confine: Confine<'_>, tell: 
         tell,
         waiting: VecDeque::new(),
         working: BTreeMap::new(),
+        is_listening: true,
         end: None,
     };
     loop {
@@ -67,6 +68,8 @@ struct Attendant<'a> {
     waiting: VecDeque<Job>,
     /// Calls by their workers.
     working: BTreeMap<Pid, u64>,
+    /// Somebody is left who can call.
+    is_listening: bool,
     end: Option<End>,
 }
 
@@ -74,8 +77,7 @@ impl Attendant<'_> {
     fn turn(&mut self) -> nix::Result<Option<End>> {
         let (ended, asked, looked_up) = {
             let mut watched = vec![PollFd::new(self.children.as_fd(), PollFlags::POLLIN)];
-            // A listener that nobody can call any more is always ready.
-            if self.end.is_none() {
+            if self.is_listening {
                 watched.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
             }
             let others = watched.len();
@@ -83,6 +85,8 @@ impl Attendant<'_> {
             poll(&mut watched, PollTimeout::NONE)?;
             let is_ready = |one: &PollFd<'_>| one.revents().is_some_and(|events| events.contains(PollFlags::POLLIN));
             let asked = watched[1..others].iter().any(is_ready);
+            // A listener that nobody can call any more is always ready, and that the command has ended comes a while later.
+            self.is_listening &= asked || !watched[1..others].iter().any(|one| one.any().unwrap_or(true));
             // One that has hung up is let go of.
             let looked_up = watched[others..].iter().any(|one| one.any().unwrap_or(true));
             (is_ready(&watched[0]), asked, looked_up)

@@ -53,6 +53,13 @@ pub struct Watched {
     children: SignalFd,
 }
 
+impl Watched {
+    /// The command's process.
+    pub fn command(&self) -> Pid {
+        self.command
+    }
+}
+
 /// Forks the command's process. The filter is installed in it and not before, so that neither the init nor its workers
 /// wait for themselves.
 ///

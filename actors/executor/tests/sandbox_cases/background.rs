@@ -361,7 +361,7 @@ pub async fn a_reload_waits_for_it_a_while_and_then_stops_it(world: &World) -> V
         tokio::task::spawn_local(async move { drain::asked(&desk, wait).await })
     };
     // It ends by itself within that time: it is waited for, and nothing new begins beside it.
-    let action = gate.start("read go; echo kept >kept").await?;
+    let action = gate.start("read go; echo kept >stays").await?;
     let over = ended(Duration::from_secs(600));
     supervisor.send(&ToRole::Reload).await.map_err(|error| error.to_string())?;
     while !matches!(supervisor.recv().await.map_err(|error| error.to_string())?, FromRole::Idle) {}
@@ -392,5 +392,5 @@ pub async fn a_reload_waits_for_it_a_while_and_then_stops_it(world: &World) -> V
     let why = matches!(&outcome.standing, Standing::Discarded { reason } if reason.contains("had to start anew"));
     ensure(why && outcome.ended == Ended::Cancelled, || show(&outcome))?;
     over.await.map_err(|error| error.to_string())?;
-    gate.sh("rm kept; ls half").await.map(drop)
+    gate.sh("rm stays; ls half").await.map(drop)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use executor::limits::SANDBOXES_MAX;
 use schema::tool::{Admitted, Ended};
 use tokio::sync::Notify;
 
@@ -101,12 +102,12 @@ pub async fn actions_run_at_once_and_do_not_mix(world: &World) -> Verdict {
 }
 
 pub async fn one_too_many_is_refused_by_name(world: &World) -> Verdict {
-    let sleep = || world.sh("sleep 0.5");
-    let (a, b, c, d, last) = tokio::join!(sleep(), sleep(), sleep(), sleep(), async {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let as_many = super::warm::together((0..SANDBOXES_MAX).map(|_| world.sh("sleep 0.5")).collect());
+    let (as_many, last) = tokio::join!(as_many, async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         world.sh("true").await
     });
-    for outcome in [a, b, c, d] {
+    for outcome in as_many {
         ensure(outcome.ended == (Ended::Exited { code: 0 }), || show(&outcome))?;
     }
     let text = String::from_utf8_lossy(&last.stderr).into_owned();

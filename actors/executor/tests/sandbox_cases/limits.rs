@@ -60,7 +60,7 @@ pub async fn a_fork_bomb_is_bounded(world: &World) -> Verdict {
         .and_then(|number| number.parse().ok())
         .ok_or_else(|| show(&outcome))?;
     ensure(count < executor::limits::PROCESSES && outcome.ended == Ended::Exited { code: 3 }, || show(&outcome))?;
-    let storm = world.sh_for("bomb() { bomb | bomb & }; bomb; sleep 60", 1500).await;
+    let storm = world.sh_for("bomb() { bomb | bomb & }; bomb & exec sleep 60", 1500).await;
     ensure(storm.ended == Ended::TimedOut, || show(&storm))?;
     let said = world.said("echo still here").await?;
     ensure(said == "still here\n", || said.clone())

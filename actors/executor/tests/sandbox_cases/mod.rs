@@ -82,6 +82,7 @@ fn waiting() -> Vec<Case> {
         warm::nothing_is_used_twice,
         warm::those_that_wait_share_no_namespace,
         warm::one_that_waits_has_only_its_own_descriptors,
+        warm::the_commands_process_is_sealed_before_it_is_told_anything,
         warm::one_that_dies_waiting_is_replaced,
         warm::one_whose_init_is_killed_says_so_and_changes_nothing,
         warm::a_hundred_at_once_are_answered_or_told_that_it_is_too_many,

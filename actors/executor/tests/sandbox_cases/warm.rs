@@ -17,6 +17,9 @@ use super::{Verdict, ensure};
 /// What the test program does when started with this argument: its maker is killed while a command runs.
 pub const KILL_MAKER: &str = "kill-the-maker";
 
+/// Descriptors of the first process of a sandbox that waits.
+const OF_THE_FIRST: usize = 12;
+
 fn text(error: impl ToString) -> String {
     error.to_string()
 }
@@ -42,7 +45,8 @@ async fn waiting() -> Result<Vec<u32>, String> {
         let all = children(maker);
         // Each has closed what is not its own.
         let open = |pid: &u32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
-        if all.len() == WAITING_SANDBOXES && all.iter().all(|pid| open(pid) == 8) {
+        let is_ready = |pid: &u32| open(pid) == OF_THE_FIRST && children(*pid).into_iter().all(is_sealed);
+        if all.len() == WAITING_SANDBOXES && all.iter().all(is_ready) {
             return Ok(all);
         }
     }
@@ -92,11 +96,62 @@ pub async fn one_that_waits_has_only_its_own_descriptors(world: &World) -> Verdi
             })?;
             lines.extend((number == 3).then_some(to));
         }
+        // And what it has of the process that becomes the command, which has its line to it, rules that are not in force yet, and no more.
+        let [command] = children(*pid)[..] else { return Err(format!("{pid} has {:?}", children(*pid))) };
+        let mut others: Vec<String> =
+            links(*pid)?.into_iter().filter(|(number, _)| *number >= 8).map(|(_, to)| to).collect();
+        others.sort();
+        let [notified, signals, resolver, line] = &others[..] else { return Err(format!("{others:?}")) };
+        let expected = notified == "anon_inode:[signalfd]" && signals == "anon_inode:seccomp notify";
+        let sockets = [resolver, line].iter().all(|to| to.starts_with("socket:"));
+        ensure(expected && sockets, || format!("{others:?}"))?;
+        // Into that nobody looks, the account's own processes neither.
+        let looked = links(command);
+        ensure(looked.as_ref().is_err_and(|why| why.contains("denied")), || format!("{looked:?}"))?;
     }
     ensure(lines.len() == all.len(), || format!("{lines:?} are the lines of {all:?}"))?;
     // And nothing of it is there for a command.
     let said = world.said("ls /proc/self/fd | tr '\\n' ' '; ls -l /proc/[0-9]*/fd 2>&1 | grep -c socket; true").await?;
     ensure(said == "0 1 2 3 0\n", || said.clone())
+}
+
+/// Where the descriptors of a process lead to, by number.
+fn links(pid: u32) -> Result<Vec<(u32, String)>, String> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).map_err(text)? {
+        let entry = entry.map_err(text)?;
+        let number = entry.file_name().to_string_lossy().parse().map_err(text)?;
+        all.push((number, fs::read_link(entry.path()).map_err(text)?.display().to_string()));
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// A line of the process's status, without its name.
+fn status(pid: u32, name: &str) -> Option<String> {
+    let all = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    all.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
+}
+
+/// Whether a command's process has given up all that it ever gives up.
+fn is_sealed(command: u32) -> bool {
+    let filters = |pid| status(pid, "Seccomp_filters").and_then(|count| count.parse::<u32>().ok());
+    let makers = maker().ok().and_then(filters);
+    // Besides the maker's: what tells the first process of its calls, and what it gives up.
+    makers.is_some() && filters(command) == makers.map(|count| count + 2)
+}
+
+pub async fn the_commands_process_is_sealed_before_it_is_told_anything(_: &World) -> Verdict {
+    for pid in waiting().await? {
+        let [command] = children(pid)[..] else { return Err(format!("{pid} has {:?}", children(pid))) };
+        ensure(is_sealed(command), || format!("{command} of {pid}"))?;
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            let held = status(command, set);
+            ensure(held.as_deref() == Some("0000000000000000"), || format!("{set} {held:?}"))?;
+        }
+        ensure(status(command, "NoNewPrivs").as_deref() == Some("1"), || format!("{command}"))?;
+    }
+    Ok(())
 }
 
 pub async fn one_that_dies_waiting_is_replaced(world: &World) -> Verdict {
@@ -119,7 +174,12 @@ pub async fn one_whose_init_is_killed_says_so_and_changes_nothing(world: &World)
     let before = waiting().await?;
     let (outcome, killed) = tokio::join!(world.sh("echo x >halfway; sleep 60"), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let used = children(maker()?).into_iter().filter(|pid| before.contains(pid) && !children(*pid).is_empty());
+        let runs = |pid: &u32| {
+            children(*pid)
+                .iter()
+                .any(|own| fs::read_to_string(format!("/proc/{own}/comm")).is_ok_and(|name| name == "sh\n"))
+        };
+        let used = children(maker()?).into_iter().filter(|pid| before.contains(pid) && runs(pid));
         used.map(|pid| kill(Pid::from_raw(pid as i32), Signal::SIGKILL).map_err(text)).collect::<Result<Vec<_>, _>>()
     });
     ensure(killed?.len() == 1 && outcome.ended == (Ended::Signalled { signal: 9 }), || show(&outcome))?;
@@ -144,7 +204,7 @@ pub async fn a_hundred_at_once_are_answered_or_told_that_it_is_too_many(world: &
 }
 
 /// All of them at once, their results in order.
-async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+pub async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut left: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
         for (future, result) in left.iter_mut().filter(|(_, result)| result.is_none()) {

@@ -9,6 +9,7 @@ use super::all::OpenTurn;
 use super::words::Event;
 use crate::audit::{TOOL_DECIDED, TOOL_MOVED};
 use crate::decide::{self, Decided};
+use crate::executors::Writing;
 use crate::hub::Gate;
 use crate::limits::AUDIT_ARGUMENTS_BYTES;
 use crate::undo;
@@ -65,9 +66,15 @@ async fn possible(gate: &Gate, open: &OpenTurn, decided: Decided) -> Result<Deci
     })
 }
 
-/// Hands an action, whose decision is on the disk, to the executor. If that is another instance than was written down
-/// (which never got it, or died on it), this is written down first.
-pub async fn start(gate: &Gate, open: &OpenTurn, action: u64, (call, label): (Admitted, Label)) -> Result<(), String> {
+/// Hands an action, whose decision is written, to the executor. What it does becomes real when the decision is on the disk,
+/// which is said to what is returned. If that is another instance than was written down (which never got it, or died on
+/// it), this is written down first.
+pub async fn start(
+    gate: &Gate,
+    open: &OpenTurn,
+    action: u64,
+    (call, label): (Admitted, Label),
+) -> Result<Writing, String> {
     let peer = gate.executors.places.peer(open.principal.number).await?;
     let instance = peer.who.number;
     if gate.audit.borrow().instance_of(action) != Some(instance) {
@@ -77,8 +84,7 @@ pub async fn start(gate: &Gate, open: &OpenTurn, action: u64, (call, label): (Ad
         gate.audit.borrow_mut().started(action, instance);
         gate.sync_audit()?;
     }
-    gate.executors.run(&peer, action, (call, label), open.inbox.clone());
-    Ok(())
+    Ok(gate.executors.run(&peer, action, (call, label), open.inbox.clone()))
 }
 
 /// Goes on with an action that was decided, and that a gate or an executor which died may have had. The executor that has
@@ -95,7 +101,8 @@ pub async fn rejoin(gate: &Gate, open: &OpenTurn, action: u64, call: &ToolCall, 
             Err(_) => false,
         },
     };
-    may && start(gate, open, action, (admitted, label)).await.is_ok()
+    // What is gone on with is in the journal.
+    may && start(gate, open, action, (admitted, label)).await.map(Writing::done).is_ok()
 }
 
 /// The outcome of an action that no executor ever got.

@@ -1,7 +1,7 @@
 //! Makes a turn happen: carries out what [`super::state`] says and brings it what came of it.
 //!
 //! What must be on the disk before what follows it: the message before any brain sees it, a decision (journal and audit
-//! log) before its action starts, a result before a brain sees it, the end before anybody is answered. A completion goes
+//! log) before what its action did becomes real, and before it starts where it is more than a rehearsal, a result before a brain sees it, the end before anybody is answered. A completion goes
 //! to the journal and to the brain at once: a brain can do nothing with it but ask, and what it asks for waits for the
 //! journal; if the completion is lost, so is the brain that saw it.
 
@@ -14,7 +14,7 @@ use schema::edge::local::ToClient;
 use schema::edge::memory::{Ask, Step, TurnEnd};
 use schema::label::Label;
 use schema::talk::Message;
-use schema::tool::{Admitted, Ended, ToolCall};
+use schema::tool::{Admitted, Ended, Repeat, ToolCall};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
@@ -299,20 +299,32 @@ impl Driver {
     }
 
     async fn start_action(&mut self, number: u64, call: Admitted) -> Result<Option<Event>, Over> {
-        // Memory starts writing the decision down while this process waits for the audit log's disk.
+        // A rehearsal changes nothing and is seen by nobody: it begins while its decision is written down.
+        let mut begun = match call.repeat() {
+            Repeat::Freely => {
+                Some(action::start(&self.gate, &self.open, number, (call.clone(), self.state.label())).await)
+            }
+            Repeat::Never => None,
+        };
+        // Memory and the executor begin while this process waits for the audit log's disk.
         tokio::task::yield_now().await;
         let synced = self.gate.sync_audit();
-        self.settle().await?;
-        let started = match synced {
-            Ok(()) => action::start(&self.gate, &self.open, number, (call, self.state.label())).await,
-            Err(reason) => Err(reason),
-        };
-        match started {
-            Ok(()) => {
+        let settled = self.settle().await;
+        if begun.is_none() && synced.is_ok() && settled.is_ok() {
+            begun = Some(action::start(&self.gate, &self.open, number, (call, self.state.label())).await);
+        }
+        match (settled, synced, begun) {
+            (Ok(()), Ok(()), Some(Ok(writing))) => {
+                writing.done();
                 self.action = Some(number);
                 Ok(None)
             }
-            Err(reason) => Ok(Some(Event::ToolEnded(action::never_started(&reason)))),
+            (settled, synced, begun) => {
+                self.gate.executors.cancel(number);
+                settled?;
+                let why = synced.err().or(begun.and_then(Result::err)).unwrap_or_default();
+                Ok(Some(Event::ToolEnded(action::never_started(&why))))
+            }
         }
     }
 
