@@ -31,7 +31,10 @@ fn what_is_shown_again_is_decided_on_again_and_not_for_ever() {
         for more in [1, 2] {
             link.send(&FromExecutor::Finished { action, outcome: shown(more) }).await.unwrap();
             let settled = link.recv().await.unwrap();
-            assert!(matches!(settled, ToExecutor::Settle { action: of, commit: true, .. } if of == action), "{settled:?}");
+            assert!(
+                matches!(settled, ToExecutor::Settle { action: of, commit: true, .. } if of == action),
+                "{settled:?}"
+            );
             if more == 1 {
                 link.send(&FromExecutor::Again { action }).await.unwrap();
             }
