@@ -149,3 +149,20 @@ fn a_command_carries_what_it_could_read_and_paths_narrow_it() {
     assert_eq!(labels(&found), OWN);
     scene.stop();
 }
+
+#[test]
+fn thousands_of_tainted_files_are_labelled_by_a_sealed_executor_that_ends_in_order() {
+    let scene = Scene::start("many");
+    let make = "for d in 1 2 3 4 5 6 7 8; do mkdir $d; for f in $(seq 500); do : > $d/a-name-of-some-length-$f; done; done";
+    let action = scene.tainted("run_command", &json!({ "command": make, "timeout_ms": 120_000 }));
+    scene.labels(&[("8/a-name-of-some-length-500", TAINTED)]);
+    scene.undo(action);
+    let listed = scene.tool("list_files", &json!({ "path": ".", "recursive": true }));
+    assert_eq!((labels(&listed), &listed["stdout"]), (OWN.to_owned(), &json!("")));
+    let store = scene.workspace().with_file_name("store");
+    let log = store.join("labels.db-wal");
+    assert!(fs::metadata(&log).unwrap().len() > 0);
+    // Its end is in order, too: the table is closed, and no call that it takes is missing from its row.
+    assert!(scene.chelad.stop().unwrap().success());
+    assert!(!log.exists());
+}

@@ -56,6 +56,16 @@ const TRANSACTIONS: &[SyscallGrant] = &[
     any("geteuid", "files of another owner are none that it made"),
 ];
 
+// From the kernel's uapi headers for x86-64.
+const F_SETLK: u64 = 6;
+
+/// What the table of labels takes at an end in order. It is opened before the seal, and what it takes in between
+/// transactions take as well.
+const LABELS: &[SyscallGrant] = &[
+    any("unlink", "the table's log goes when all of it is in the table"),
+    only("fcntl", &[is(1, F_SETLK)], "the table is unlocked"),
+];
+
 /// Where root's links to them are.
 const DIRECTORIES: &str = "etc/directories";
 const SYSTEM: &str = "programs and libraries of the sandboxes, read-only";
@@ -167,7 +177,7 @@ pub const ROW: Row = Row {
     ],
     descriptors: LINE_AND_CONTROL,
     landlock: Landlock::Full,
-    syscalls: &[LIFE, RUNTIME, FILES_READ, MAKER, TRANSACTIONS],
+    syscalls: &[LIFE, RUNTIME, FILES_READ, MAKER, TRANSACTIONS, LABELS],
     answered: &[],
     limits: Limits {
         address_space_bytes: None,
