@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod directories;
+pub mod labels;
 
 use std::fs;
 use std::path::PathBuf;
