@@ -8,9 +8,11 @@ use std::process::ExitCode;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use schema::limits::PUT_BYTES_MAX;
+use schema::edge::local::{FromClient, ToClient};
+use schema::limits::{PUT_BYTES_MAX, UPLOAD_BYTES_MAX, UPLOAD_PART_BYTES};
 use schema::tool::{Ended, ToolOutcome};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::client::Service;
 use crate::error::{CliError, finish};
@@ -63,22 +65,69 @@ fn put(root: &Path, json: bool, args: &FilesArgs, source: &Path, path: &str) -> 
     let opened: io::Result<Box<dyn Read>> = if named == "-" {
         Ok(Box::new(io::stdin().lock()))
     } else {
+        if source.metadata().is_ok_and(|facts| facts.len() > UPLOAD_BYTES_MAX as u64) {
+            return Err(too_large(&named));
+        }
         File::open(source).map(|file| Box::new(file) as Box<dyn Read>)
     };
-    let opened = opened.map_err(|error| CliError::io("open", &*named, error))?;
-    let mut content = Vec::new();
-    opened
-        .take(PUT_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut content)
-        .map_err(|error| CliError::io("read", &*named, error))?;
-    if content.len() > PUT_BYTES_MAX {
-        return Err(CliError::Usage(format!(
-            "{named} has more than {PUT_BYTES_MAX} bytes, which one action may write; put it in parts (split -b 512k) and \
-             join them with: chela tool run_command command='cat PARTS >WHOLE'"
-        )));
+    let mut opened = opened.map_err(|error| CliError::io("open", &*named, error))?;
+    let content = part(&mut *opened, PUT_BYTES_MAX, &named)?;
+    let next = part(&mut *opened, 1, &named)?;
+    if next.is_empty() {
+        let arguments = json!({ "path": path, "content_base64": BASE64_STANDARD.encode(&content) });
+        return tool::once(root, json, args.principal.clone(), "write_file", &arguments);
     }
-    let arguments = json!({ "path": path, "content_base64": BASE64_STANDARD.encode(&content) });
-    tool::once(root, json, args.principal.clone(), "write_file", &arguments)
+    let arguments = upload(root, args, [content, next].concat(), &mut *opened, (&named, path))?;
+    tool::once(root, json, args.principal.clone(), "put_file", &arguments)
+}
+
+/// Hands a larger file over in parts, which are no action; the arguments of the call that then writes it.
+fn upload(
+    root: &Path,
+    args: &FilesArgs,
+    begun: Vec<u8>,
+    rest: &mut dyn Read,
+    (named, path): (&str, &str),
+) -> Result<serde_json::Value, CliError> {
+    let service = Service::of(root)?;
+    let number = getrandom::u64().map_err(|error| CliError::io("number the file", named, io::Error::other(error)))?;
+    let (mut digest, mut offset, mut held) = (Sha256::new(), 0, begun);
+    loop {
+        let more = part(rest, UPLOAD_PART_BYTES.saturating_sub(held.len()), named)?;
+        let bytes: Vec<u8> = [&held[..held.len().min(UPLOAD_PART_BYTES)], &more].concat();
+        held.drain(..held.len().min(UPLOAD_PART_BYTES));
+        if bytes.is_empty() {
+            break;
+        }
+        if offset as usize + bytes.len() > UPLOAD_BYTES_MAX {
+            return Err(too_large(named));
+        }
+        digest.update(&bytes);
+        let (length, principal) = (bytes.len() as u64, args.principal.clone());
+        let request = FromClient::Upload { principal, upload: number, offset, bytes };
+        offset += length;
+        let there = service
+            .request(&request, |message| if let ToClient::Uploaded { bytes } = message { Some(bytes) } else { None })?;
+        if there != offset {
+            return Err(CliError::Failed(format!("{there} of {offset} bytes of {named} arrived; put it again")));
+        }
+    }
+    let sha256: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(json!({ "path": path, "upload": number, "bytes": offset, "sha256": sha256 }))
+}
+
+fn too_large(named: &str) -> CliError {
+    CliError::Usage(format!(
+        "{named} has more than {UPLOAD_BYTES_MAX} bytes, which one action may put; put it in parts (split -b 64M) and join them \
+         with: chela tool run_command command='cat PARTS >WHOLE'"
+    ))
+}
+
+/// The next bytes, at most so many; fewer at the end only.
+fn part(from: &mut dyn Read, bytes_max: usize, named: &str) -> Result<Vec<u8>, CliError> {
+    let mut bytes = Vec::new();
+    from.take(bytes_max as u64).read_to_end(&mut bytes).map_err(|error| CliError::io("read", named, error))?;
+    Ok(bytes)
 }
 
 fn get(

@@ -82,6 +82,7 @@ fn read(service: &Service, from: u64) -> Result<Vec<String>, CliError> {
         | ToClient::Probed(_)
         | ToClient::Actions(_)
         | ToClient::UndoPreviewed { .. }
+        | ToClient::Uploaded { .. }
         | ToClient::Action { .. }
         | ToClient::Failed { .. } => None,
     })

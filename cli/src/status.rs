@@ -75,6 +75,7 @@ pub fn fetch(service: &Service) -> Result<Status, CliError> {
         | ToClient::Probed(_)
         | ToClient::Actions(_)
         | ToClient::UndoPreviewed { .. }
+        | ToClient::Uploaded { .. }
         | ToClient::Action { .. }
         | ToClient::Log(_)
         | ToClient::Failed { .. } => None,

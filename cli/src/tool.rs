@@ -180,6 +180,7 @@ fn call(service: &Service, request: &FromClient, screen: &mut Screen, json: bool
         | ToClient::Probed(_)
         | ToClient::Actions(_)
         | ToClient::UndoPreviewed { .. }
+        | ToClient::Uploaded { .. }
         | ToClient::Action { .. }
         | ToClient::Log(_)
         | ToClient::Failed { .. } => None,

@@ -40,6 +40,7 @@ pub fn take(
             | ToClient::Probed(_)
             | ToClient::Actions(_)
             | ToClient::UndoPreviewed { .. }
+            | ToClient::Uploaded { .. }
             | ToClient::Action { .. }
             | ToClient::Log(_)
             | ToClient::Failed { .. } => {}

@@ -54,6 +54,7 @@ impl Job {
             Admitted::Move { .. }
             | Admitted::Delete { .. }
             | Admitted::MakeDirectory { .. }
+            | Admitted::PutFile { .. }
             | Admitted::Undo { .. } => {
                 return Err("nothing of this runs in a sandbox".to_owned());
             }
@@ -105,6 +106,7 @@ pub async fn carry_out(
         | Admitted::GetFile { .. }
         | Admitted::SearchFiles { .. }
         | Admitted::WriteFile { .. }
+        | Admitted::PutFile { .. }
         | Admitted::EditFile { .. }
         | Admitted::ListFiles { .. }
         | Admitted::Start { .. }

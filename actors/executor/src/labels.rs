@@ -21,6 +21,7 @@ pub fn reads(area: &Area, call: &Admitted) -> Label {
         Admitted::ListFiles { path, recursive: false } => area.label_read_in(below(path)),
         // What it says of files is of the call itself, or that something is there.
         Admitted::WriteFile { .. }
+        | Admitted::PutFile { .. }
         | Admitted::Move { .. }
         | Admitted::Delete { .. }
         | Admitted::MakeDirectory { .. }

@@ -174,6 +174,7 @@ fn is_aside(call: &Admitted) -> bool {
         Admitted::RunCommand { .. }
         | Admitted::ReadFile { .. }
         | Admitted::WriteFile { .. }
+        | Admitted::PutFile { .. }
         | Admitted::EditFile { .. }
         | Admitted::SearchFiles { .. }
         | Admitted::GetFile { .. }

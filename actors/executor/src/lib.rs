@@ -43,3 +43,4 @@ mod sys;
 pub mod tail;
 pub mod taken_back;
 pub mod terminal;
+pub mod uploads;

@@ -32,6 +32,10 @@ pub const INPUT_MS: u64 = 10_000;
 pub const STOP_MS: u64 = 30_000;
 /// Changed paths that a conflict names; the others are counted.
 pub const CONFLICTS_NAMED_MAX: usize = 20;
+/// Files that are being uploaded at once; one more takes the place of the oldest.
+pub const UPLOADS_MAX: usize = 2;
+/// How long one is held to which nothing is added, milliseconds.
+pub const UPLOAD_KEPT_MS: u64 = 120_000;
 /// Questions about commands in the background that are answered at once.
 pub const ASIDE_MAX: usize = 16;
 /// Actions that wait for one of those to end.

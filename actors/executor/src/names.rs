@@ -24,6 +24,7 @@ pub fn stage(area: &mut Area, action: u64, call: &Admitted) -> ToolOutcome {
         | Admitted::GetFile { .. }
         | Admitted::SearchFiles { .. }
         | Admitted::WriteFile { .. }
+        | Admitted::PutFile { .. }
         | Admitted::EditFile { .. }
         | Admitted::ListFiles { .. }
         | Admitted::Undo { .. }
@@ -37,6 +38,20 @@ pub fn stage(area: &mut Area, action: u64, call: &Admitted) -> ToolOutcome {
         Ok((effects, standing)) => ToolOutcome { effects, standing, ..ToolOutcome::of(Ended::Exited { code: 0 }) },
         Err(why) => failed(&why),
     }
+}
+
+/// A file with that content, new or rewritten, with the directories that are missing above it.
+pub fn written(area: &Area, path: &str, content: &[u8]) -> Result<Vec<Change>, String> {
+    let mut changes = match look(area, path)? {
+        None => missing_above(area, path)?,
+        Some(NodeKind::File) => Vec::new(),
+        Some(NodeKind::Directory) => return Err(format!("{path:?} is a directory; name a file in it")),
+        Some(NodeKind::Symlink) => {
+            return Err(format!("{path:?} is a symbolic link, which is not followed; give the path behind it"));
+        }
+    };
+    changes.push(Change::Write { path: bytes(path), bytes: content.to_vec(), mode: None });
+    Ok(changes)
 }
 
 fn moved(area: &Area, from: &str, to: &str, overwrite: bool) -> Result<Vec<Change>, String> {

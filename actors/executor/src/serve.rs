@@ -26,6 +26,7 @@ use crate::limits::OUTGOING_MAX;
 use crate::settle::{self, Shown};
 use crate::settled;
 use crate::taken_back;
+use crate::uploads::{self, Uploads};
 
 /// Why the executor ends.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,7 @@ pub struct Desk {
     labels: RefCell<BTreeMap<u64, Label>>,
     /// Rehearsed, shown, and waiting for the gate's word.
     pub(crate) staged: RefCell<BTreeMap<u64, Shown>>,
+    pub(crate) uploads: RefCell<Uploads>,
     cancels: RefCell<BTreeMap<u64, Rc<Notify>>>,
     outgoing: RefCell<Option<Outgoing>>,
     pub(crate) control: Option<Control>,
@@ -72,6 +74,7 @@ impl Desk {
             ledger: RefCell::default(),
             background: Background::default(),
             labels: RefCell::default(),
+            uploads: RefCell::default(),
             cancels: RefCell::default(),
             outgoing: RefCell::default(),
             control,
@@ -174,6 +177,10 @@ pub async fn edge(
                 Frame::Body(ToExecutor::PreviewUndo { request, action }) => {
                     let preview = taken_back::preview(&mut desk.area.borrow_mut(), action);
                     put(&outgoing, Frame::Body(FromExecutor::UndoPreviewed { request, preview })).await;
+                }
+                Frame::Body(ToExecutor::Upload { request, upload, offset, bytes }) => {
+                    let held = uploads::part(desk, upload, offset, &bytes);
+                    put(&outgoing, Frame::Body(FromExecutor::Uploaded { request, held })).await;
                 }
                 Frame::Body(ToExecutor::Cancel { action }) => {
                     cancel(desk, &outgoing, action).await;
@@ -295,6 +302,7 @@ async fn act(desk: Rc<Desk>, action: u64, call: Admitted, cancel: Rc<Notify>, tr
     let asked = call.clone();
     let done = match Call::of(call) {
         Ok(call) => background::act(&desk, (action, label), call, &cancel).await,
+        Err(call @ Admitted::PutFile { .. }) => Ok(uploads::stage(&desk, action, &call)),
         Err(call) => rehearse(&desk.hands, &desk.area, action, call, &cancel, stream, again).await,
     };
     let outcome = match done {

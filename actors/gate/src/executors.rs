@@ -111,6 +111,7 @@ impl Executors {
             | Admitted::GetFile { .. }
             | Admitted::SearchFiles { .. }
             | Admitted::WriteFile { .. }
+            | Admitted::PutFile { .. }
             | Admitted::EditFile { .. }
             | Admitted::Move { .. }
             | Admitted::Delete { .. }
@@ -198,7 +199,9 @@ impl Executors {
                 Some(outcome) => (action, ToolSaid::Ended(outcome)),
                 None => return Ok(()),
             },
-            FromExecutor::UndoPreviewed { .. } => return Err("an answer to no question about an action".to_owned()),
+            FromExecutor::UndoPreviewed { .. } | FromExecutor::Uploaded { .. } => {
+                return Err("an answer to no question about an action".to_owned());
+            }
             FromExecutor::Settled { action, standing } => (action, ToolSaid::Ended(self.settled(action, standing)?)),
             FromExecutor::Again { action } => return self.again(peer, action),
             FromExecutor::Background { .. } | FromExecutor::Ended { .. } => {

@@ -15,6 +15,7 @@ use schema::edge::memory::{FromMemory, MemoryWire, ToMemory};
 use schema::edge::model::{FromModel, ModelWire, ToModel};
 use schema::edge::{Frame, Wire};
 use schema::effects::{Effects, Standing};
+use schema::undo::UndoPreview;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Duration;
@@ -31,10 +32,10 @@ use crate::memories::Memories;
 use crate::models::Models;
 use crate::peer::{Outbox, Peer, Weigh};
 use crate::places::Places;
+use crate::questions::Questions;
 use crate::tree::Tree;
 use crate::turn::action::clipped;
 use crate::turn::all::Turns;
-use crate::undo::Previews;
 
 /// All that the gate is.
 pub struct Gate {
@@ -51,7 +52,9 @@ pub struct Gate {
     /// Executors.
     pub executors: Executors,
     /// Questions about undos.
-    pub previews: Previews,
+    pub previews: Questions<UndoPreview>,
+    /// Parts of files on their way to executors.
+    pub uploads: Questions<Result<u64, String>>,
     /// Commands in the background.
     pub backgrounds: Backgrounds,
     /// Brains.
@@ -79,7 +82,8 @@ impl Gate {
             memories: Memories::new(control.clone()),
             models: Rc::new(Models::new(control.clone())),
             executors: Executors::new(control.clone()),
-            previews: Previews::default(),
+            previews: Questions::default(),
+            uploads: Questions::default(),
             backgrounds: Backgrounds::default(),
             brains: Brains::default(),
             connectors: Places::new(Role::Connector, control.clone()),
@@ -165,7 +169,9 @@ impl Gate {
         for peer in self.models.tick(idle, active) {
             self.end_late(&peer, late);
         }
-        let used = |slot: u32| active(slot) || self.previews.is_busy(slot) || self.backgrounds.is_busy(slot);
+        let used = |slot: u32| {
+            active(slot) || self.previews.is_busy(slot) || self.uploads.is_busy(slot) || self.backgrounds.is_busy(slot)
+        };
         for peer in self.executors.tick(idle, used) {
             self.end_late(&peer, late);
         }
@@ -232,11 +238,15 @@ impl Edge<ExecutorWire> for Gate {
             | FromExecutor::Output { .. }
             | FromExecutor::Finished { .. }
             | FromExecutor::Settled { .. }
-            | FromExecutor::UndoPreviewed { .. } => {}
+            | FromExecutor::UndoPreviewed { .. }
+            | FromExecutor::Uploaded { .. } => {}
         }
         let action = match &said {
             FromExecutor::UndoPreviewed { request, preview } => {
                 return self.previews.hear(peer.who.slot, *request, preview.clone());
+            }
+            FromExecutor::Uploaded { request, held } => {
+                return self.uploads.hear(peer.who.slot, *request, held.clone());
             }
             FromExecutor::Again { action }
             | FromExecutor::Background { action }
@@ -263,6 +273,7 @@ impl Edge<ExecutorWire> for Gate {
     }
     async fn leave(&self, peer: &Rc<Peer<ToExecutor>>) {
         self.previews.leave(peer.who.slot);
+        self.uploads.leave(peer.who.slot);
         background::lost(self, peer);
         self.executors.leave(peer).await;
     }

@@ -77,7 +77,7 @@ pub const TOOL_GRACE_MS: u64 = 60_000;
 /// How often an executor may rehearse one action again.
 pub const REHEARSALS_AGAIN_MAX: u32 = 12;
 /// Questions to executors about undos at once.
-pub const PREVIEWS_MAX: usize = 16;
+pub const QUESTIONS_MAX: usize = 16;
 /// Crashes of one role in one turn that set the turn aside.
 pub const CRASHES_MAX: usize = 2;
 /// Arguments of a call that an audit entry shows, bytes; the rest is held by its hash.

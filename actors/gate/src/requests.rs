@@ -14,7 +14,7 @@ use crate::limits::LOG_ENTRIES_MAX;
 use crate::principals::{self, Caller, Principal};
 use crate::turn::all::{Incoming, incoming};
 use crate::turn::report::{LOCAL, TOOL, call_text};
-use crate::{tree, undo};
+use crate::{tree, undo, uploads};
 
 /// A request; in words what it breaks, which ends the connection.
 pub fn hear(gate: &Rc<Gate>, client: &Rc<Client>, caller: &Caller, asked: FromClient) -> Result<(), String> {
@@ -44,6 +44,10 @@ async fn serve(gate: Rc<Gate>, client: Rc<Client>, caller: Caller, asked: FromCl
                 Err((reason, refused)) => client.fail(reason, refused),
             }
         }
+        FromClient::Upload { principal, upload, offset, bytes } => match acting(&gate, &caller, principal.as_deref()) {
+            Ok(principal) => uploads::part(&gate, &client, &principal, upload, (offset, bytes)).await,
+            Err((reason, refused)) => client.fail(reason, refused),
+        },
         // `hear` has dealt with it.
         FromClient::Cancel => {}
         FromClient::Status => match tree::status(&gate).await {

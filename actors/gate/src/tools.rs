@@ -24,6 +24,8 @@ pub enum Tool {
     WriteFile,
     /// Copies a part of a file out as it is. For people: a model is not told of it.
     GetFile,
+    /// Writes a file that was uploaded in parts.
+    PutFile,
     /// Finds lines in files.
     SearchFiles,
     /// Lists a directory.
@@ -49,7 +51,7 @@ pub enum Tool {
 }
 
 /// Every tool.
-const ALL: [Tool; 15] = [
+const ALL: [Tool; 16] = [
     Tool::RunCommand,
     Tool::ReadFile,
     Tool::WriteFile,
@@ -60,6 +62,7 @@ const ALL: [Tool; 15] = [
     Tool::Delete,
     Tool::MakeDirectory,
     Tool::GetFile,
+    Tool::PutFile,
     Tool::Undo,
     Tool::Start,
     Tool::Poll,
@@ -85,6 +88,7 @@ impl Tool {
             Tool::WriteFile => table::WRITE_FILE,
             Tool::ListFiles => table::LIST_FILES,
             Tool::GetFile => table::GET_FILE,
+            Tool::PutFile => table::PUT_FILE,
             Tool::SearchFiles => table::SEARCH_FILES,
             Tool::EditFile => table::EDIT_FILE,
             Tool::Move => table::MOVE,

@@ -1,69 +1,15 @@
 //! Taking back: what the journal knows to be impossible is refused before anybody works on it, and what an undo would do
 //! is asked of the executor without an action.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-
 use schema::actions::{ActionRecord, Fate};
 use schema::edge::executor::ToExecutor;
 use schema::edge::local::ToClient;
 use schema::undo::UndoPreview;
-use tokio::sync::oneshot;
 
 use crate::actions::unknown;
 use crate::client::Client;
 use crate::hub::Gate;
-use crate::limits::PREVIEWS_MAX;
 use crate::principals::Principal;
-
-/// Questions to executors that wait for their answers.
-#[derive(Default)]
-pub struct Previews {
-    next: Cell<u64>,
-    open: RefCell<BTreeMap<u64, (u32, oneshot::Sender<UndoPreview>)>>,
-}
-
-impl Previews {
-    fn start(&self, slot: u32) -> Option<(u64, oneshot::Receiver<UndoPreview>)> {
-        let mut open = self.open.borrow_mut();
-        if open.len() >= PREVIEWS_MAX {
-            return None;
-        }
-        let request = self.next.get();
-        self.next.set(request + 1);
-        let (tell, told) = oneshot::channel();
-        open.insert(request, (slot, tell));
-        Some((request, told))
-    }
-
-    /// An executor's answer; in words what is wrong with it.
-    pub fn hear(&self, slot: u32, request: u64, preview: UndoPreview) -> Result<(), String> {
-        let mut open = self.open.borrow_mut();
-        match open.remove(&request) {
-            Some((of, tell)) if of == slot => {
-                // Fails when whoever asked has gone.
-                let _ = tell.send(preview);
-                Ok(())
-            }
-            other => {
-                if let Some(other) = other {
-                    open.insert(request, other);
-                }
-                Err("an answer to no question of its own".to_owned())
-            }
-        }
-    }
-
-    /// The executor of `slot` is gone: who waits for it hears so.
-    pub fn leave(&self, slot: u32) {
-        self.open.borrow_mut().retain(|_, (of, _)| *of != slot);
-    }
-
-    /// Whether an answer is due from `slot`.
-    pub fn is_busy(&self, slot: u32) -> bool {
-        self.open.borrow().values().any(|(of, _)| *of == slot)
-    }
-}
 
 /// Why an action can't be taken back, as far as its journal says, pure. What it does not know the executor's store does.
 pub fn impossible(action: u64, record: &ActionRecord) -> Option<String> {
@@ -102,9 +48,7 @@ async fn previewed(gate: &Gate, principal: &Principal, action: u64) -> Result<Un
         return Ok(UndoPreview::Cannot(why));
     }
     let peer = gate.executors.places.peer(principal.number).await?;
-    let Some((request, told)) = gate.previews.start(principal.number) else {
-        return Err("too many such questions wait for an answer: ask again soon".to_owned());
-    };
+    let (request, told) = gate.previews.start(principal.number)?;
     // One that takes nothing is ended, and its end is told.
     let _ = peer.outbox.push(ToExecutor::PreviewUndo { request, action });
     told.await.map_err(|_| "the executor ended before it answered; nothing was changed: ask again".to_owned())
@@ -156,24 +100,5 @@ mod tests {
         assert!(impossible(7, &record(None)).is_some_and(|why| why.contains("still runs")));
         let undone = ActionRecord { undone_by: Some(9), ..with(Standing::Committed, well) };
         assert!(impossible(7, &undone).is_some_and(|why| why.contains("chela undo 9")));
-    }
-
-    #[test]
-    fn nobody_answers_for_another_and_nobody_waits_for_who_is_gone() {
-        let previews = Previews::default();
-        let (first, mut told) = previews.start(1).unwrap();
-        let (second, mut lost) = previews.start(2).unwrap();
-        let answer = || UndoPreview::Cannot("x".to_owned());
-        assert!(previews.hear(2, first, answer()).is_err(), "slot 2 was not asked that");
-        assert!(previews.hear(1, 99, answer()).is_err());
-        assert!(previews.hear(1, first, answer()).is_ok() && told.try_recv().is_ok());
-        assert!(previews.hear(1, first, answer()).is_err(), "once");
-        assert!(previews.is_busy(2));
-        previews.leave(2);
-        assert!(lost.try_recv().is_err() && previews.hear(2, second, answer()).is_err());
-        for _ in 0..PREVIEWS_MAX {
-            assert!(previews.start(3).is_some());
-        }
-        assert!(previews.start(3).is_none());
     }
 }

@@ -76,6 +76,7 @@ impl Weigh for ToExecutor {
         BARE_BYTES
             + match self {
                 ToExecutor::Run { call, .. } => call.texts_bytes(),
+                ToExecutor::Upload { bytes, .. } => bytes.len(),
                 ToExecutor::Settle { .. }
                 | ToExecutor::PreviewUndo { .. }
                 | ToExecutor::Cancel { .. }
@@ -135,7 +136,7 @@ impl Weigh for ToClient {
                 ToClient::Action { record: it, .. } => record(it),
                 ToClient::Log(lines) => lines.iter().map(String::len).sum(),
                 ToClient::Failed { reason, .. } => reason.len(),
-                ToClient::Status(_) | ToClient::Probed(_) => 0,
+                ToClient::Uploaded { .. } | ToClient::Status(_) | ToClient::Probed(_) => 0,
             }
     }
 }

@@ -27,6 +27,10 @@ pub const MESSAGE_BYTES: usize = 256 << 10;
 pub const ARGUMENTS_BYTES: usize = 1 << 20;
 /// A file that one call writes.
 pub const PUT_BYTES_MAX: usize = 512 << 10;
+/// A part of a file that is put in parts.
+pub const UPLOAD_PART_BYTES: usize = 512 << 10;
+/// All of such a file.
+pub const UPLOAD_BYTES_MAX: usize = 64 << 20;
 /// Output of a tool that is kept, each of stdout and stderr: the tail.
 pub const OUTPUT_KEPT_BYTES: usize = 256 << 10;
 /// Output of one action that an executor streams while it runs; the tail of the rest is in its result.

@@ -20,6 +20,7 @@ impl Admitted {
             | Admitted::GetFile { .. }
             | Admitted::SearchFiles { .. }
             | Admitted::WriteFile { .. }
+            | Admitted::PutFile { .. }
             | Admitted::EditFile { .. }
             | Admitted::Move { .. }
             | Admitted::Delete { .. }

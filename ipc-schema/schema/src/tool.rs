@@ -95,6 +95,17 @@ pub enum Admitted {
         /// What.
         content: Vec<u8>,
     },
+    /// A file written whole, of what was uploaded before.
+    PutFile {
+        /// Where.
+        path: String,
+        /// Number of the upload.
+        upload: u64,
+        /// Its length.
+        bytes: u64,
+        /// Its SHA-256.
+        digest: [u8; 32],
+    },
     /// A part of a file's text, or all of it, replaced by another.
     EditFile {
         /// Where.
@@ -227,7 +238,9 @@ impl Admitted {
             Admitted::EditFile { path, edit: Edit::Replace { old, new, .. } } => path.len() + old.len() + new.len(),
             Admitted::EditFile { path, edit: Edit::Diff(diff) } => path.len() + diff.len(),
             Admitted::Move { from, to, .. } => from.len() + to.len(),
-            Admitted::Delete { path, .. } | Admitted::MakeDirectory { path } => path.len(),
+            Admitted::Delete { path, .. } | Admitted::MakeDirectory { path } | Admitted::PutFile { path, .. } => {
+                path.len()
+            }
             Admitted::Start { command, image, .. } => command.len() + image.as_ref().map_or(0, String::len),
             Admitted::Input { text, .. } => text.len(),
             Admitted::Undo { .. } | Admitted::Poll { .. } | Admitted::Stop { .. } => 0,
@@ -249,6 +262,7 @@ impl Admitted {
             | Admitted::Poll { .. }
             | Admitted::Stop { .. } => true,
             Admitted::WriteFile { .. }
+            | Admitted::PutFile { .. }
             | Admitted::Move { .. }
             | Admitted::Delete { .. }
             | Admitted::MakeDirectory { .. }
@@ -261,6 +275,7 @@ impl Admitted {
         match self {
             Admitted::RunCommand { .. }
             | Admitted::WriteFile { .. }
+            | Admitted::PutFile { .. }
             | Admitted::EditFile { .. }
             | Admitted::Move { .. }
             | Admitted::Delete { .. }

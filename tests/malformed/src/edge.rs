@@ -112,6 +112,7 @@ async fn behave(fd: OwnedFd, direction: Direction) -> io::Result<()> {
             FromExecutor::Output { .. }
             | FromExecutor::Settled { .. }
             | FromExecutor::UndoPreviewed { .. }
+            | FromExecutor::Uploaded { .. }
             | FromExecutor::Background { .. }
             | FromExecutor::Again { .. }
             | FromExecutor::Ended { .. } => {}

@@ -84,6 +84,7 @@ impl Call {
             other @ (Admitted::RunCommand { .. }
             | Admitted::ReadFile { .. }
             | Admitted::WriteFile { .. }
+            | Admitted::PutFile { .. }
             | Admitted::EditFile { .. }
             | Admitted::SearchFiles { .. }
             | Admitted::GetFile { .. }

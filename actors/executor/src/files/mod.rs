@@ -122,6 +122,7 @@ fn carry_out(call: &Admitted) -> Result<(), FileError> {
         | Admitted::Move { .. }
         | Admitted::Delete { .. }
         | Admitted::MakeDirectory { .. }
+        | Admitted::PutFile { .. }
         | Admitted::Undo { .. }
         | Admitted::Start { .. }
         | Admitted::Poll { .. }

@@ -95,7 +95,8 @@ impl Gate {
             FromExecutor::Output { .. }
             | FromExecutor::Again { .. }
             | FromExecutor::Finished { .. }
-            | FromExecutor::UndoPreviewed { .. } => {}
+            | FromExecutor::UndoPreviewed { .. }
+            | FromExecutor::Uploaded { .. } => {}
         }
         Ok(told)
     }

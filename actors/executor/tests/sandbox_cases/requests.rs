@@ -62,6 +62,7 @@ async fn finished(gate: &mut Gate) -> Result<(u64, ToolOutcome), String> {
             }
             FromExecutor::Output { .. }
             | FromExecutor::UndoPreviewed { .. }
+            | FromExecutor::Uploaded { .. }
             | FromExecutor::Background { .. }
             | FromExecutor::Again { .. }
             | FromExecutor::Ended { .. } => {}

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use schema::image::{NAME_RULE, is_name};
-use schema::limits::ARGUMENTS_BYTES;
+use schema::limits::{ARGUMENTS_BYTES, UPLOAD_BYTES_MAX};
 use schema::tool::{Admitted, Edit, Search, ToolCall};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -86,6 +86,15 @@ struct WriteAt {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct PutAt {
+    path: String,
+    upload: u64,
+    bytes: u64,
+    sha256: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct EditAt {
     path: String,
     old: Option<String>,
@@ -133,6 +142,7 @@ pub fn admit(tool: Tool, call: &ToolCall) -> Result<Admitted, Refusal> {
         }
         Tool::SearchFiles => search_files(parse(tool, call)?)?,
         Tool::WriteFile => write_file(parse(tool, call)?)?,
+        Tool::PutFile => put_file(parse(tool, call)?)?,
         Tool::EditFile => edit_file(parse(tool, call)?)?,
         Tool::ListFiles => {
             let ListAt { path, recursive } = parse(tool, call)?;
@@ -256,6 +266,21 @@ fn write_file(asked: WriteAt) -> Result<Admitted, Refusal> {
     };
     at_most("the content", content.len())?;
     Ok(Admitted::WriteFile { path: paths::file(&asked.path)?, content })
+}
+
+fn put_file(asked: PutAt) -> Result<Admitted, Refusal> {
+    if asked.bytes > UPLOAD_BYTES_MAX as u64 {
+        return Err(too_large("the file", UPLOAD_BYTES_MAX));
+    }
+    let digits = asked.sha256.as_bytes();
+    let mut digest = [0; 32];
+    let pairs = digits.chunks_exact(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap_or_default(), 16));
+    let is_one =
+        digits.len() == 64 && digest.iter_mut().zip(pairs).all(|(to, byte)| byte.map(|byte| *to = byte).is_ok());
+    if !is_one {
+        return Err(bad_value("sha256 is no digest", "It has 64 hexadecimal digits."));
+    }
+    Ok(Admitted::PutFile { path: paths::file(&asked.path)?, upload: asked.upload, bytes: asked.bytes, digest })
 }
 
 fn edit_file(asked: EditAt) -> Result<Admitted, Refusal> {

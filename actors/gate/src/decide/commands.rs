@@ -35,6 +35,7 @@ pub fn objection(admitted: &Admitted) -> Option<Objection> {
         | Admitted::GetFile { .. }
         | Admitted::SearchFiles { .. }
         | Admitted::WriteFile { .. }
+        | Admitted::PutFile { .. }
         | Admitted::EditFile { .. }
         | Admitted::Move { .. }
         | Admitted::Delete { .. }

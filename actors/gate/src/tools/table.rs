@@ -139,6 +139,16 @@ pub const GET_FILE: About = About {
     example: r#"{"path": "photo.jpg"} and, if wanted, "offset": 1000: the first byte."#,
 };
 
+/// Writes a file that was uploaded in parts. For `chela files put`: a model is not told of it.
+pub const PUT_FILE: About = About {
+    name: "put_file",
+    told: Told::Never,
+    risk: Risk::Medium,
+    description: "",
+    parameters: &[],
+    example: r#"{"path": "photo.jpg", "upload": 7, "bytes": 5000000, "sha256": "…"}: chela files put gives it."#,
+};
+
 /// Starts a command in the background.
 pub const START: About = About {
     name: "start",

@@ -284,6 +284,7 @@ impl Driver {
             let body = json!({ "action": action, "ended": outcome.ended });
             self.gate.note(crate::audit::TOOL_ENDED, &body);
         }
+        let step = past::without_copies(self.state.steps(), step);
         let ask = record_step(self.open.turn, self.next_step, step, label);
         self.next_step += 1;
         let slot = self.open.principal.number;

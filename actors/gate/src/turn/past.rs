@@ -5,9 +5,10 @@ use schema::label::Label;
 use schema::limits::STEPS_PER_TURN;
 use schema::render;
 use schema::talk::{Completion, Message, Speaker, Usage};
-use schema::tool::{ToolCall, Verdict};
+use schema::tool::{ToolCall, ToolOutcome, Verdict};
 
 use super::words::Kind;
+use crate::tools::Tool;
 
 /// What its completions cost.
 pub fn usage(steps: &[Step]) -> Usage {
@@ -25,6 +26,20 @@ pub fn actions(steps: &[Step]) -> Vec<u64> {
         Step::Completed(_) | Step::ToolFinished { .. } | Step::Crashed { .. } => None,
     });
     admitted.collect()
+}
+
+/// A step as it is journaled: what a person copies out of the workspace is there, and not in the journal once more.
+pub fn without_copies(steps: &[Step], step: Step) -> Step {
+    let Step::ToolFinished { action, outcome } = step else { return step };
+    let is_copy = steps.iter().any(|one| match one {
+        Step::ToolDecided { call, action: of, .. } => *of == action && Tool::of(&call.name) == Some(Tool::GetFile),
+        Step::Completed(_) | Step::ToolFinished { .. } | Step::Crashed { .. } => false,
+    });
+    if !is_copy {
+        return Step::ToolFinished { action, outcome };
+    }
+    let stdout_dropped_bytes = outcome.stdout_dropped_bytes + outcome.stdout.len() as u64;
+    Step::ToolFinished { action, outcome: ToolOutcome { stdout: Vec::new(), stdout_dropped_bytes, ..outcome } }
 }
 
 /// The admitted call of which no result is journaled.

@@ -49,6 +49,17 @@ pub enum ToExecutor {
         /// Number of the action to take back.
         action: u64,
     },
+    /// A part of a file that a `put_file` will write.
+    Upload {
+        /// Returned with the answer.
+        request: u64,
+        /// Number of the file.
+        upload: u64,
+        /// The part's first byte.
+        offset: u64,
+        /// The part.
+        bytes: Vec<u8>,
+    },
     /// Kill it if it still runs; `Finished` follows.
     Cancel {
         /// Number of the action.
@@ -99,6 +110,13 @@ pub enum FromExecutor {
         request: u64,
         /// What it would do.
         preview: UndoPreview,
+    },
+    /// The answer to `Upload`.
+    Uploaded {
+        /// Number of the request.
+        request: u64,
+        /// How much of the file is there, or in words why the part is not.
+        held: Result<u64, String>,
     },
     /// A command runs in the background: said before its `Finished`, and first on each new edge.
     Background {

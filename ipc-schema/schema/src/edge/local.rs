@@ -45,6 +45,17 @@ pub enum FromClient {
         /// Treat it as coming from a tainted turn.
         untrusted: bool,
     },
+    /// A part of a file that a `put_file` will write; each follows the one before.
+    Upload {
+        /// Whose.
+        principal: Option<String>,
+        /// Number of the file, made by the client, unique.
+        upload: u64,
+        /// The part's first byte.
+        offset: u64,
+        /// The part.
+        bytes: Vec<u8>,
+    },
     /// Stop the request that is open.
     Cancel,
     /// How is everything?
@@ -116,6 +127,11 @@ pub enum ToClient {
         decision: Decision,
         /// What came of it, if it ran.
         outcome: Option<ToolOutcome>,
+    },
+    /// The answer to `Upload`.
+    Uploaded {
+        /// How much of the file is there.
+        bytes: u64,
     },
     /// The answer to `Status`.
     Status(Status),

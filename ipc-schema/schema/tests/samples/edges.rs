@@ -24,12 +24,12 @@ variants!(to_connector, TO_CONNECTOR, ToConnector: DescribeLink);
 variants!(from_connector, FROM_CONNECTOR, FromConnector: LinkDescribed);
 variants!(to_role, TO_ROLE, ToRole: Ping, Drain, Reload, TreeDescribed, Unavailable);
 variants!(from_role, FROM_ROLE, FromRole: Ready, Pong, Busy, Idle, Want, Unwant, DescribeTree, Misbehaved);
-variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, PreviewUndo, Cancel, Forget);
-variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Again, Finished, Settled, UndoPreviewed, Background, Ended);
-variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Cancel, Status, Probe, ReadLog, ListActions, PreviewUndo, ShowAction);
+variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, PreviewUndo, Upload, Cancel, Forget);
+variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Again, Finished, Settled, UndoPreviewed, Uploaded, Background, Ended);
+variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Upload, Cancel, Status, Probe, ReadLog, ListActions, PreviewUndo, ShowAction);
 variants!(
     to_client, TO_CLIENT, ToClient:
-    Text, ToolDecided, ToolOutput, Replied, ToolReport, Status, Probed, Log, Actions, UndoPreviewed, Action, Failed
+    Text, ToolDecided, ToolOutput, Replied, ToolReport, Uploaded, Status, Probed, Log, Actions, UndoPreviewed, Action, Failed
 );
 variants!(ask, ASK, Ask: Receive, RecordStep, Finish, LoadTurn, History, OpenTurns, ListActions, LoadAction, EndBackground, Put, Get, Remove, List);
 variants!(answer, ANSWER, Answer: Received, Stored, Turn, Messages, Open, Actions, Action, Value, Records, Failed);
@@ -157,6 +157,7 @@ fn executor_down() -> Vec<ToExecutor> {
         ToExecutor::Run { action: 5, call: Admitted::GetFile { path: "a".into(), offset: 0 }, label: label() },
         ToExecutor::Settle { action: 5, commit: true, label: label() },
         ToExecutor::PreviewUndo { request: 1, action: 5 },
+        ToExecutor::Upload { request: 1, upload: 2, offset: 3, bytes: vec![0, 255] },
         ToExecutor::Cancel { action: 5 },
         ToExecutor::Forget { action: 5 },
     ]
@@ -169,6 +170,8 @@ fn executor_up() -> Vec<FromExecutor> {
         FromExecutor::Finished { action: 5, outcome: outcome() },
         FromExecutor::Settled { action: 5, standing: Standing::Committed },
         FromExecutor::UndoPreviewed { request: 1, preview: previews().remove(0) },
+        FromExecutor::Uploaded { request: 1, held: Ok(2) },
+        FromExecutor::Uploaded { request: 1, held: Err("reason".into()) },
         FromExecutor::Background { action: 5 },
         FromExecutor::Ended { action: 5, outcome: outcome() },
     ]
@@ -184,6 +187,7 @@ fn local_up() -> Vec<FromClient> {
         FromClient::ReadLog { from: 1, entries_max: 20 },
         FromClient::ListActions { principal: None, before: Some(5), actions_max: 20 },
         FromClient::PreviewUndo { principal: None, action: 5 },
+        FromClient::Upload { principal: Some("ada".into()), upload: 2, offset: 3, bytes: vec![0, 255] },
         FromClient::ShowAction { principal: Some("ann".into()), action: 5 },
     ]
 }
@@ -215,6 +219,7 @@ fn local_down() -> Vec<ToClient> {
         ToClient::Log(vec!["{}".into()]),
         ToClient::Actions(vec![brief()]),
         ToClient::UndoPreviewed { action: 5, preview: previews().remove(1) },
+        ToClient::Uploaded { bytes: 9 },
         ToClient::Action { principal: "ann".into(), record: Box::new(action()) },
         ToClient::Failed { reason: "why".into(), refused: true },
     ]

@@ -25,7 +25,7 @@ variants!(speaker, SPEAKER, Speaker: System, User, Assistant, Tool);
 variants!(call_mode, CALL_MODE, CallMode: Never, May, Must);
 variants!(completion_end, COMPLETION_END, CompletionEnd: Done, Length, Cancelled);
 variants!(parameter_kind, PARAMETER_KIND, ParameterKind: String, Integer, Boolean);
-variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, GetFile, SearchFiles, WriteFile, EditFile, Move, Delete, MakeDirectory, Undo, ListFiles, Start, Poll, Input, Stop);
+variants!(admitted, ADMITTED, Admitted: RunCommand, ReadFile, GetFile, SearchFiles, WriteFile, EditFile, Move, Delete, MakeDirectory, Undo, ListFiles, PutFile, Start, Poll, Input, Stop);
 variants!(edit, EDIT, Edit: Replace, Diff);
 variants!(ended, ENDED, Ended: Exited, Signalled, TimedOut, Cancelled, Failed, Unknown, Running);
 variants!(verdict, VERDICT, Verdict: Allowed, Asked, Refused);
@@ -248,6 +248,7 @@ fn admitted_calls() -> Vec<Line> {
                 terminal: Some(TerminalSize { rows: 24, columns: 300 }),
                 image: None,
             },
+            Admitted::PutFile { path: "p".into(), upload: 1, bytes: 2, digest: [7; 32] },
             Admitted::Poll { action: 9, wait_ms: 500 },
             Admitted::Input { action: 9, text: "y".into(), end: true },
             Admitted::Stop { action: 9 }
