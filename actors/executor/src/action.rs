@@ -172,7 +172,7 @@ async fn sandboxed(
         (End::Exited(_) | End::Signalled(_), Some(Ok(effects))) => with_effects(outcome, effects),
         (End::Exited(_) | End::Signalled(_), Some(Err(why))) => unstaged(outcome, &why),
         // A sandbox that was killed handed out nothing, or not all of it.
-        (End::Killed | End::Failed(_), Some(_)) | (_, None) => forgotten(area, action, outcome),
+        (End::Killed | End::OutOfMemory | End::Failed(_), Some(_)) | (_, None) => forgotten(area, action, outcome),
     };
     Ok(said(outcome, &handed))
 }
@@ -354,11 +354,13 @@ fn outcome(operation: Operation, end: End, stopped: Option<Stopped>, stdout: Out
             // By the kernel, short of memory.
             None => Ended::Signalled { signal: libc::SIGKILL },
         },
+        End::OutOfMemory => Ended::Signalled { signal: libc::SIGKILL },
     };
     let (stdout, stdout_dropped_bytes) = stdout.tail.finish();
     let (mut error_text, stderr_dropped_bytes) = stderr.tail.finish();
     if let End::Failed(failure) = end {
         error_text.extend_from_slice(format!("{failure}\n").as_bytes());
     }
-    ToolOutcome { stdout, stdout_dropped_bytes, stderr: error_text, stderr_dropped_bytes, ..empty(ended) }
+    let limit = (end == End::OutOfMemory).then_some(Limit::Memory);
+    ToolOutcome { stdout, stdout_dropped_bytes, stderr: error_text, stderr_dropped_bytes, limit, ..empty(ended) }
 }

@@ -25,7 +25,7 @@ fn by_signal(end: End) -> Option<Limit> {
     let signal = match end {
         End::Signalled(signal) => signal,
         End::Exited(code) => code - SHELL,
-        End::Failed(_) | End::Killed => return None,
+        End::Failed(_) | End::Killed | End::OutOfMemory => return None,
     };
     match signal {
         libc::SIGXCPU => Some(Limit::Cpu),

@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod limits;
 pub mod line;
 pub mod maker;
+pub mod memory;
 pub mod names;
 pub mod narrow;
 pub mod notify;

@@ -102,6 +102,11 @@ pub const LIST_NAMES_MAX: usize = 200_000;
 pub const ADDRESS_SPACE_BYTES: u64 = 8 << 30;
 /// RLIMIT_DATA of each process in a sandbox, bytes.
 pub const DATA_BYTES: u64 = 2 << 30;
+/// What all processes of a sandbox may have in memory together, bytes (and half of the host's memory at most): the maker
+/// looks at it, and kills a sandbox that has more.
+pub const SANDBOX_MEMORY_BYTES: u64 = 3 << 30;
+/// How often it looks while a sandbox runs.
+pub const MEMORY_LOOK_MS: Duration = Duration::from_millis(100);
 /// RLIMIT_NPROC of a sandbox, processes and threads.
 pub const PROCESSES: u64 = 256;
 /// RLIMIT_FSIZE, bytes of one file.

@@ -145,8 +145,11 @@ fn turn(line: &OwnedFd, ready: &mut Result<Pool<'_>, Failure>) -> Result<(), Ove
         let (ask, descriptors) = line::receive(line).ok_or(Over::Line)?;
         obey(line, ready, ask, &descriptors)?;
     }
-    if let (Ok(pool), false) = (ready, happened.contains(&true)) {
-        pool.refill();
+    if let Ok(pool) = ready {
+        pool.look_at_memory();
+        if !happened.contains(&true) {
+            pool.refill();
+        }
     }
     Ok(())
 }

@@ -13,15 +13,17 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use seccompiler::BpfProgram;
 
 use crate::limits::{
-    FIRST_SANDBOX_AFTER_MS, PAYLOAD_BYTES, REFILL_AFTER_MS, SANDBOXES_ENDING_MAX, SANDBOXES_MAX, WAITING_SANDBOXES,
+    FIRST_SANDBOX_AFTER_MS, MEMORY_LOOK_MS, PAYLOAD_BYTES, REFILL_AFTER_MS, SANDBOXES_ENDING_MAX, SANDBOXES_MAX,
+    WAITING_SANDBOXES,
 };
 use crate::record::{Ask, END_BYTES, End};
 use crate::sandbox::{self, NAMESPACES, say};
 use crate::step::{At, Failure, Step};
-use crate::{line, sys};
+use crate::{line, memory, sys};
 
 /// A sandbox's process 1, and the line to it.
 struct Sandbox {
+    pid: i32,
     pidfd: OwnedFd,
     line: OwnedFd,
 }
@@ -41,6 +43,10 @@ pub struct Pool<'a> {
     running: Vec<Running>,
     /// When to make another one that waits; `None` while there are enough, or none can be made.
     refill_at: Option<Instant>,
+    /// What the processes of one may have in memory together.
+    memory_bytes: u64,
+    /// When it was last seen how much they have.
+    looked_at: Instant,
 }
 
 /// Something that happened to a sandbox, found by its place.
@@ -55,7 +61,8 @@ impl<'a> Pool<'a> {
     /// None yet; the first is made when nothing else is to do.
     pub fn new(filter: &'a BpfProgram) -> Pool<'a> {
         let refill_at = Some(Instant::now() + FIRST_SANDBOX_AFTER_MS);
-        Pool { filter, waiting: Vec::new(), running: Vec::new(), refill_at }
+        let (memory_bytes, looked_at) = (memory::bound(), Instant::now());
+        Pool { filter, waiting: Vec::new(), running: Vec::new(), refill_at, memory_bytes, looked_at }
     }
 
     /// Makes another waiting sandbox when the maker has had nothing to do for a while: what runs comes first.
@@ -65,11 +72,27 @@ impl<'a> Pool<'a> {
 
     /// How long the maker may wait for anything to happen, milliseconds.
     pub fn patience(&self) -> Option<u16> {
-        if self.waiting.len() >= WAITING_SANDBOXES {
-            return None;
-        }
-        let left = self.refill_at?.saturating_duration_since(Instant::now());
+        let refill_at = self.refill_at.filter(|_| self.waiting.len() < WAITING_SANDBOXES);
+        let look_at = (!self.running.is_empty()).then_some(self.looked_at + MEMORY_LOOK_MS);
+        let next = refill_at.into_iter().chain(look_at).min()?;
+        let left = next.saturating_duration_since(Instant::now());
         Some(u16::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u16::MAX))
+    }
+
+    /// Kills those whose processes have too much memory together.
+    pub fn look_at_memory(&mut self) {
+        if self.running.is_empty() || self.looked_at.elapsed() < MEMORY_LOOK_MS {
+            return;
+        }
+        let all = memory::processes();
+        for one in self.running.iter_mut().filter(|one| one.said.is_none()) {
+            if memory::below(one.sandbox.pid, &all) > self.memory_bytes {
+                one.said = Some(End::OutOfMemory);
+                // An error means that it has just ended.
+                let _ = sys::kill(one.sandbox.pidfd.as_fd());
+            }
+        }
+        self.looked_at = Instant::now();
     }
 
     /// Nothing happened for that long.
@@ -141,7 +164,7 @@ impl<'a> Pool<'a> {
                 say(format_args!("no sandbox waits: {failure}"));
                 self.refill_at = None;
             }
-            Some(End::Exited(_) | End::Signalled(_) | End::Killed) | None => self.refill_later(),
+            Some(End::Exited(_) | End::Signalled(_) | End::Killed | End::OutOfMemory) | None => self.refill_later(),
         }
     }
 
@@ -160,6 +183,9 @@ impl<'a> Pool<'a> {
             return Err(Failure::new(Step::TooMany, 0));
         }
         let sandbox = self.hand_over(ask, descriptors)?;
+        if self.running.is_empty() {
+            self.looked_at = Instant::now();
+        }
         self.running.push(Running { run, sandbox, said: None });
         self.refill_later();
         Ok(())
@@ -226,7 +252,7 @@ fn make(filter: &BpfProgram) -> Result<Sandbox, Failure> {
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).at(Step::Pipe)?;
     match sys::clone_into(NAMESPACES).at(Step::Namespaces)? {
         (sys::Side::Child, _) => sandbox::init(&theirs, filter),
-        (sys::Side::Parent(_), Some(pidfd)) => Ok(Sandbox { pidfd, line: ours }),
+        (sys::Side::Parent(pid), Some(pidfd)) => Ok(Sandbox { pid: pid.as_raw(), pidfd, line: ours }),
         (sys::Side::Parent(_), None) => Err(Failure::new(Step::Namespaces, libc::EBADF)),
     }
 }

@@ -129,6 +129,8 @@ pub enum End {
     Failed(Failure),
     /// Its init was killed, and with it everything.
     Killed,
+    /// So it was by the maker, since its processes had more memory together than a sandbox may have.
+    OutOfMemory,
 }
 
 impl End {
@@ -139,6 +141,7 @@ impl End {
             End::Signalled(signal) => (2, 0, signal),
             End::Failed(failure) => (3, failure.step as u8, failure.errno),
             End::Killed => (4, 0, 0),
+            End::OutOfMemory => (5, 0, 0),
         };
         let mut bytes = [0; END_BYTES];
         bytes[0] = kind;
@@ -156,6 +159,7 @@ impl End {
             2 => Some(End::Signalled(value)),
             3 => Some(End::Failed(Failure::new(Step::from_u8(bytes[1])?, value))),
             4 => Some(End::Killed),
+            5 => Some(End::OutOfMemory),
             _ => None,
         }
     }
@@ -224,7 +228,13 @@ mod tests {
         ] {
             assert_eq!(Ask::from_bytes(&ask.to_bytes()), Some(ask));
         }
-        for end in [End::Exited(-1), End::Signalled(9), End::Failed(Failure::new(Step::Exec, 2)), End::Killed] {
+        for end in [
+            End::Exited(-1),
+            End::Signalled(9),
+            End::Failed(Failure::new(Step::Exec, 2)),
+            End::Killed,
+            End::OutOfMemory,
+        ] {
             let answer = Answer { run: 5, end };
             assert_eq!(Answer::from_bytes(&answer.to_bytes()), Some(answer));
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use schema::edge::executor::FromExecutor;
 use schema::effects::Standing;
-use schema::tool::{Ended, ToolOutcome};
+use schema::tool::{Ended, Limit, ToolOutcome};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, sleep, timeout};
 use workspace::{Conflict, ConflictKind, shown};
@@ -196,7 +196,7 @@ async fn life(desk: &Rc<Desk>, watched: &mut Watched) -> Result<ToolOutcome, Han
     let ended = match end {
         End::Exited(code) => Ended::Exited { code },
         End::Signalled(signal) => Ended::Signalled { signal },
-        End::Failed(_) | End::Killed => {
+        End::Failed(_) | End::Killed | End::OutOfMemory => {
             area::settle(&mut desk.area.borrow_mut(), watched.action, None, b"");
             return Ok(killed(end, stopped));
         }
@@ -217,6 +217,11 @@ fn killed(end: End, stopped: Option<Stopped>) -> ToolOutcome {
         (End::Failed(failure), _) => {
             let why = failure.to_string();
             return ToolOutcome { stderr: format!("{why}\n").into_bytes(), ..dropped(Ended::Failed, &why) };
+        }
+        (End::OutOfMemory, _) => {
+            let why = "its processes had more memory together than a sandbox may have";
+            let ended = Ended::Signalled { signal: libc::SIGKILL };
+            return ToolOutcome { limit: Some(Limit::Memory), ..dropped(ended, why) };
         }
         (_, Some(Stopped::TimedOut)) => (Ended::TimedOut, "it ran into its time limit"),
         (_, Some(Stopped::Why(why))) => (Ended::Cancelled, why),

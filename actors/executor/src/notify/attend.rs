@@ -186,6 +186,6 @@ fn of_worker(end: End) -> Reply {
     match end {
         End::Exited(0) => Reply::Done,
         End::Exited(errno) => Reply::Failed(Errno::from_raw(errno)),
-        End::Signalled(_) | End::Failed(_) | End::Killed => Reply::Failed(Errno::EIO),
+        End::Signalled(_) | End::Failed(_) | End::Killed | End::OutOfMemory => Reply::Failed(Errno::EIO),
     }
 }

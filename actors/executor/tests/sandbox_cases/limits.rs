@@ -97,6 +97,16 @@ pub async fn memory_is_bounded(world: &World) -> Verdict {
     ensure(small == "314572800", || small.clone())
 }
 
+/// Each of them has less than a process may have.
+pub async fn memory_of_all_processes_together_is_bounded(world: &World) -> Verdict {
+    let one = "perl -e '$x = q(a) x (900<<20); print 1; sleep 60'";
+    let outcome = world.sh_for(&format!("for i in 1 2 3 4; do {one} & done; wait"), 60_000).await;
+    ensure(outcome.ended == (Ended::Signalled { signal: 9 }), || show(&outcome))?;
+    ensure(outcome.limit == Some(Limit::Memory), || format!("{:?}", outcome.limit))?;
+    let said = world.said("echo still here").await?;
+    ensure(said == "still here\n", || said.clone())
+}
+
 pub async fn files_descriptors_tmp_and_core_dumps_are_bounded(world: &World) -> Verdict {
     let big = world.sh("truncate -s 2G big; echo $?; rm -f big").await;
     ensure(!big.stdout.starts_with(b"0"), || show(&big))?;

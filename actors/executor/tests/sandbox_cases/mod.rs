@@ -136,6 +136,7 @@ fn confined() -> Vec<Case> {
         limits::a_fork_bomb_is_bounded,
         limits::a_flood_of_output_is_cut_to_its_tail,
         limits::memory_is_bounded,
+        limits::memory_of_all_processes_together_is_bounded,
         limits::files_descriptors_tmp_and_core_dumps_are_bounded,
         limits::processor_time_is_bounded,
         limits::the_limit_that_a_command_ran_into_is_named,
