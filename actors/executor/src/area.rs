@@ -203,7 +203,10 @@ fn discarded(area: &mut Area, action: u64, reason: String) -> Standing {
 }
 
 fn reason(error: &CommitError) -> String {
-    format!("{error}; nothing was changed: ask again")
+    match error {
+        CommitError::Area(AreaError::Torn { .. }) => error.to_string(),
+        _ => format!("{error}; nothing was changed: ask again"),
+    }
 }
 
 /// What is staged, as it is told: within a frame, however long the names are; the rest is counted.

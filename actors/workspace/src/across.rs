@@ -221,7 +221,7 @@ impl Carrier<'_, '_, '_> {
                 if let Some(dir) = &found.fd {
                     names = beneath::names(dir).at("list", from)?;
                 }
-                Want::Directory { meta: Some(found.image.meta), opaque: false }
+                Want::Directory { meta: Some(found.image.meta), opaque: true }
             }
             NodeKind::Symlink => Want::Symlink { target: found.image.target, mtime: found.image.meta.mtime },
             NodeKind::File => Want::File(self.file(from, found)?),

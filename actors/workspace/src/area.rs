@@ -18,6 +18,7 @@ use crate::roots::Root;
 use crate::seal::Key;
 use crate::store::{Store, made_dir};
 use crate::tidy::Remains;
+use crate::torn::Torn;
 use crate::{beneath, keep};
 
 /// Called at each point of a commit.
@@ -43,7 +44,7 @@ pub struct Area {
     /// What that was when an action's rehearsal began, until it is staged.
     pub(crate) rehearsing: BTreeMap<u64, u64>,
     /// A commit that could be neither finished nor taken back: nothing goes on before the next `open` has tried again.
-    pub(crate) torn: Option<(u64, String)>,
+    pub(crate) torn: Option<Torn>,
     pub(crate) hook: Option<Hook>,
     /// What the undo store takes on disk.
     pub(crate) undo_bytes: u64,
@@ -186,6 +187,7 @@ impl Area {
 
     /// Throws a staged action away.
     pub fn discard(&mut self, action: u64) -> Result<(), AreaError> {
+        self.heal()?;
         self.not_torn()?;
         if self.known.get(&action).map(|known| known.standing) != Some(Standing::Staged) {
             return Ok(());
@@ -264,13 +266,14 @@ impl Area {
 
     fn not_torn(&self) -> Result<(), AreaError> {
         match &self.torn {
-            Some((action, why)) => Err(AreaError::Torn { action: *action, why: why.clone() }),
+            Some(torn) => Err(torn.error()),
             None => Ok(()),
         }
     }
 
     /// Makes the directory of a new action.
     pub(crate) fn begin(&mut self, action: u64) -> Result<OwnedFd, StageError> {
+        self.heal()?;
         self.whole()?;
         self.tidy_all()?;
         if self.known.contains_key(&action) {

@@ -106,7 +106,8 @@ impl<'a> View<'a> {
     pub fn make_directory(&mut self, path: &[u8]) -> Result<(), StageError> {
         self.free(path)?;
         let meta = Meta { mode: 0o755, mtime: node::now(), xattrs: Vec::new() };
-        self.want(path, Want::Directory { meta: Some(meta), opaque: false });
+        // What was in one that was there before was removed with it.
+        self.want(path, Want::Directory { meta: Some(meta), opaque: true });
         Ok(())
     }
 
@@ -288,7 +289,7 @@ impl<'a> View<'a> {
         let found = node::read(dir, name, from, Look::Whole)?.ok_or(rustix::io::Errno::NOENT).at("look at", from)?;
         let image = found.image;
         let want = match image.kind {
-            NodeKind::Directory => Want::Directory { meta: Some(image.meta), opaque: false },
+            NodeKind::Directory => Want::Directory { meta: Some(image.meta), opaque: true },
             NodeKind::Symlink => Want::Symlink { target: image.target, mtime: image.meta.mtime },
             NodeKind::File => {
                 let slot = self.next;

@@ -39,13 +39,14 @@ type Stamps = BTreeMap<Vec<u8>, Stamp>;
 
 impl Area {
     /// Makes a staged action's changes. With an error the workspace is as it was, and the action is still staged; only
-    /// [`AreaError::Torn`] means that this is for the next `open` to see to.
+    /// [`AreaError::Torn`] means that this is still to be done: by the next call that changes anything, or the next `open`.
     pub fn commit(&mut self, action: u64, note: &[u8]) -> Result<Committed, CommitError> {
         self.commit_as(action, note, Label::OWN)
     }
 
     /// As [`Area::commit`], and what the action wrote has that label from then on.
     pub fn commit_as(&mut self, action: u64, note: &[u8], label: Label) -> Result<Committed, CommitError> {
+        self.heal()?;
         self.whole()?;
         if note.len() > self.limits.note_bytes_max {
             return Err(CommitError::NoteTooLarge(self.limits.note_bytes_max));
@@ -79,7 +80,7 @@ impl Area {
         };
         self.point(Point::Journaled);
         self.carry_out(action, &parts, &stamps)?;
-        self.finish(action, &plan).map_err(|error| self.tear(action, &error))?;
+        self.finish(action, &plan).map_err(|error| self.tear(action, &error, false))?;
         Ok(Committed { undoable: plan.effects.undoable, forgotten: self.expire(Some(action))? })
     }
 
@@ -178,7 +179,7 @@ impl Area {
         };
         match self.take_back(action, parts) {
             Ok(()) => Err(error),
-            Err(failed) => Err(self.tear(action, &failed).into()),
+            Err(failed) => Err(self.tear(action, &failed, true).into()),
         }
     }
 
@@ -266,11 +267,6 @@ impl Area {
             self.tidy_all()?;
         }
         Ok(())
-    }
-
-    fn tear(&mut self, action: u64, why: &Failed) -> AreaError {
-        self.torn = Some((action, why.to_string()));
-        AreaError::Torn { action, why: why.to_string() }
     }
 }
 

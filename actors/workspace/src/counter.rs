@@ -40,6 +40,7 @@ impl Area {
 
     /// Forgets what is staged of an action, so that it can be rehearsed and staged again.
     pub fn unstage(&mut self, action: u64) -> Result<(), AreaError> {
+        self.heal()?;
         self.whole()?;
         if self.known.get(&action).map(|known| known.standing) != Some(Standing::Staged) {
             return Ok(());

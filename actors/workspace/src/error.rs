@@ -119,7 +119,10 @@ pub enum AreaError {
         why: String,
     },
     /// A commit could be neither finished nor taken back.
-    #[error("the commit of action {action} could be neither finished nor taken back: {why}")]
+    #[error(
+        "the commit of action {action} could be neither finished nor taken back: {why}; it is taken back as soon as that is \
+         possible, and nothing else is changed before"
+    )]
     Torn {
         /// Which action's.
         action: u64,

@@ -41,6 +41,7 @@ mod stage;
 mod store;
 mod take_back;
 mod tidy;
+mod torn;
 mod undo;
 mod want;
 

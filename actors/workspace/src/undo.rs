@@ -40,6 +40,7 @@ impl Area {
     /// Stages the inverse of a committed action as action `as_action`, to be committed as any other. Actions are taken
     /// back in any order, as long as what they changed is what they left.
     pub fn stage_undo(&mut self, action: u64, as_action: u64) -> Result<Undo, UndoError> {
+        self.heal()?;
         self.whole()?;
         let state = self.state(action);
         if state != (State::Committed { undoable: true }) {

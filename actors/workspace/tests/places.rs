@@ -1,4 +1,4 @@
-//! A workspace in uncomfortable places: on a disk that is full, on one that is read-only, and of an ordinary account that
+//! A workspace in uncomfortable places: on a disk that is full, under a quota, on one that is read-only, and of an ordinary account that
 //! has denied itself its own files. Each case is this program again, started where it is to run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![forbid(unsafe_code)]
@@ -33,18 +33,33 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(failed > 0))
 }
 
+const EXT4: &str = "truncate -s 16M image; mkfs.ext4 -q -F -m 0 image; mount -o loop image disk;";
+const QUOTA: &str = "truncate -s 300M image; mkfs.btrfs -q image 2>&1; mount -o loop image disk; btrfs -q quota enable disk; \
+                     btrfs -q subvolume create disk/sub; ";
+
 /// This program, in a place.
 fn command(place: Place, dir: &Path) -> Command {
     let program = std::env::current_exe().unwrap();
     match place {
         Place::SmallDisk | Place::Disk => {
             let size = match place {
-                Place::Disk => "size=500m,nr_inodes=200k,strictatime",
-                Place::SmallDisk | Place::Ordinary => "size=3m,nr_inodes=1k",
+                Place::Disk => "size=3g,nr_inodes=1100k,strictatime",
+                Place::SmallDisk | Place::Ordinary | Place::Ext4 | Place::Quota => "size=3m,nr_inodes=1k",
             };
             let mut command = Command::new("unshare");
             command.args(["--user", "--map-root-user", "--mount", "sh", "-euc"]);
             command.arg(format!("mount -t tmpfs -o {size} small \"$0\"; exec \"$@\"")).arg(dir).arg(program);
+            command
+        }
+        Place::Ext4 | Place::Quota => {
+            let make = match place {
+                Place::Quota => QUOTA,
+                Place::Ext4 | Place::SmallDisk | Place::Disk | Place::Ordinary => EXT4,
+            };
+            // In a mount namespace of its own, so that nothing stays mounted, also when this is killed.
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--propagation", "private", "sh", "-euc"]);
+            command.arg(format!("cd \"$0\"; mkdir disk; {make} exec \"$@\"")).arg(dir).arg(program);
             command
         }
         Place::Ordinary if std::fs::metadata("/proc/self").unwrap().uid() == 0 => {

@@ -283,3 +283,23 @@ fn tools_changes_are_taken_back_too() {
     undo(&mut area, 1, 2);
     assert_same(&home.look(), &before, "undo");
 }
+
+#[test]
+fn what_takes_the_name_of_a_directory_that_was_removed_before_has_nothing_of_it() {
+    let home = home("mkdir -p a/in/deep b/in; echo old > a/in/deep/f; echo old > a/old; echo new > b/in/f");
+    let before = home.look();
+    let bytes = |path: &str| path.as_bytes().to_vec();
+    let anew = [Change::Delete { path: bytes("a") }, Change::MakeDirectory { path: bytes("a") }];
+    let moved = [Change::Delete { path: bytes("a") }, Change::Rename { from: bytes("b"), to: bytes("a") }];
+    let mut area = home.open();
+    for (action, changes, left) in [(1, anew, vec!["a"]), (3, moved, vec!["a", "a/in", "a/in/f"])] {
+        area.stage_changes(action, &changes).unwrap();
+        area.commit(action, b"").unwrap();
+        let found = home.look();
+        let found: Vec<_> =
+            found.keys().map(|path| path.to_str().unwrap()).filter(|path| !path.starts_with('b')).collect();
+        assert_eq!(found, left);
+        undo(&mut area, action, action + 1);
+        assert_same(&timeless(&home.look()), &timeless(&before), "taken back");
+    }
+}

@@ -74,7 +74,11 @@ pub fn removed(dir: &Path) {
 }
 
 const DIRECTORIES: usize = 500;
-const FILES: usize = 50_000;
+
+/// Files of the large workspace: a million in a long run.
+fn files() -> usize {
+    if std::env::var_os("CHELA_LONG").is_some_and(|value| value == "1") { 1_000_000 } else { 50_000 }
+}
 
 /// Which of the directories were read since all of them had this time.
 fn read_since(dir: &Path, long_ago: SystemTime) -> usize {
@@ -89,19 +93,19 @@ fn never_read(dir: &Path, long_ago: SystemTime) {
     all.for_each(|path| fs::File::open(path).unwrap().set_times(times).unwrap());
 }
 
-/// What an action costs grows with what it changes, not with the workspace: of 500 directories with 50,000 files those are
+/// What an action costs grows with what it changes, not with the workspace: of 500 directories with many files those are
 /// read in which something changes, if any. The directory on which this stands notes when it was read.
 pub fn many_files(dir: &Path) {
     begin(dir);
     for number in 0..DIRECTORIES {
         fs::create_dir(dir.join(format!("workspace/d{number}"))).unwrap();
-        for file in 0..FILES / DIRECTORIES {
+        for file in 0..files() / DIRECTORIES {
             fs::write(dir.join(format!("workspace/d{number}/f{file}")), "").unwrap();
         }
     }
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
     never_read(dir, long_ago);
-    assert_eq!(fs::read_dir(dir.join("workspace/d7")).unwrap().count(), FILES / DIRECTORIES);
+    assert_eq!(fs::read_dir(dir.join("workspace/d7")).unwrap().count(), files() / DIRECTORIES);
     assert_eq!(read_since(dir, long_ago), 1, "reading a directory is not seen here");
     never_read(dir, long_ago);
     let mut changes: Vec<Change> = (0..5).map(|number| text(&format!("d{number}/f{number}"), "new")).collect();

@@ -1,5 +1,6 @@
 //! The cases, each with the place it runs in.
 
+mod full;
 mod gone;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,10 @@ pub enum Place {
     Disk,
     /// An account that permissions hold for.
     Ordinary,
+    /// A small ext4 in a file, on `disk`.
+    Ext4,
+    /// A btrfs in a file, whose subvolume `disk/sub` has a quota.
+    Quota,
 }
 
 pub struct Case {
@@ -36,6 +41,12 @@ pub const CASES: &[Case] = &[
     Case { name: "a_commit_of_denied_files_is_taken_back", place: Place::Ordinary, run: denied_back },
     Case { name: "a_read_only_workspace_says_so_and_loses_nothing", place: Place::SmallDisk, run: gone::read_only },
     Case { name: "a_removed_workspace_is_told_and_its_actions_stay", place: Place::SmallDisk, run: gone::removed },
+    Case {
+        name: "a_disk_that_fills_at_any_moment_is_told_and_nothing_is_half_done",
+        place: Place::Ext4,
+        run: full::ext4,
+    },
+    Case { name: "a_quota_that_is_used_up_is_told_and_nothing_is_half_done", place: Place::Quota, run: full::quota },
     Case { name: "a_large_workspace_is_not_walked_for_a_few_changes", place: Place::Disk, run: gone::many_files },
 ];
 
