@@ -71,6 +71,8 @@ pub(crate) struct View<'a> {
     wants: Wants,
     next: Slot,
     pub came: Came,
+    /// Files of several names that were written, by inode number: the slot of what was written last, and the names.
+    written: BTreeMap<u64, (Slot, Vec<Vec<u8>>)>,
 }
 
 /// What a path is, as the changes so far leave it.
@@ -93,7 +95,8 @@ impl Now {
 impl<'a> View<'a> {
     /// Nothing is changed so far.
     pub fn new(top: &'a OwnedFd, staged: &'a OwnedFd, limits: &'a Limits) -> View<'a> {
-        View { top, parents: Parents::new(top), staged, limits, wants: Wants::new(), next: 0, came: BTreeMap::new() }
+        let (parents, wants, came) = (Parents::new(top), Wants::new(), BTreeMap::new());
+        View { top, parents, staged, limits, wants, next: 0, came, written: BTreeMap::new() }
     }
 
     /// The plan of what was changed.
@@ -171,9 +174,17 @@ impl<'a> View<'a> {
         if bytes.len() as u64 > self.limits.file_bytes_max {
             return Err(StageError::Limit { what: "bytes", path: path.to_vec(), limit: self.limits.file_bytes_max });
         }
+        let mut inode = None;
         let (old, stays) = match self.now(path)? {
-            Now::Old(image) if image.kind == NodeKind::File => (Some(image.meta), true),
-            Now::Wanted(Want::File(file)) => (Some(file.image.meta), file.stays),
+            Now::Old(image) if image.kind == NodeKind::File => {
+                inode = Some(image.inode).filter(|_| image.links > 1);
+                let written = inode.and_then(|inode| self.written_as(inode)).map(|file| file.image.meta.clone());
+                (Some(written.unwrap_or(image.meta)), true)
+            }
+            Now::Wanted(Want::File(file)) => {
+                inode = self.written.iter().find(|(_, (slot, _))| *slot == file.slot).map(|(inode, _)| *inode);
+                (Some(file.image.meta), file.stays)
+            }
             Now::Wanted(Want::Same { image, .. }) => (Some(image.meta), false),
             Now::Nothing => (None, false),
             Now::Old(_) | Now::Wanted(_) => return Self::refuse(path, "it is not a file"),
@@ -195,8 +206,37 @@ impl<'a> View<'a> {
             links: 1,
             ..Image::directory(&meta)
         };
-        self.want(path, Want::File(FileWant { slot, image, stays, relink: false, exact: false }));
+        let want = FileWant { slot, image, stays, relink: false, exact: false };
+        if let Some(inode) = inode {
+            self.write_names(inode, path, &want);
+        }
+        self.want(path, Want::File(want));
         Ok(())
+    }
+
+    /// What was written last to a file of several names, under any of them.
+    fn written_as(&self, inode: u64) -> Option<&FileWant> {
+        let (slot, paths) = self.written.get(&inode)?;
+        paths.iter().find_map(|path| match self.wants.get(&TreePath(path.clone())) {
+            Some(Want::File(file)) if file.slot == *slot => Some(file),
+            _ => None,
+        })
+    }
+
+    /// One file of several names is written under one of them: those it was written under before show the same.
+    fn write_names(&mut self, inode: u64, path: &[u8], want: &FileWant) {
+        let (last, mut paths) = self.written.remove(&inode).unwrap_or((want.slot, Vec::new()));
+        for path in &paths {
+            if let Some(Want::File(file)) = self.wants.get_mut(&TreePath(path.clone()))
+                && file.slot == last
+            {
+                *file = want.clone();
+            }
+        }
+        if !paths.iter().any(|other| other == path) {
+            paths.push(path.to_vec());
+        }
+        self.written.insert(inode, (want.slot, paths));
     }
 
     pub fn slot(&mut self) -> Slot {

@@ -166,7 +166,7 @@ fn points_come_in_order() {
     area.on_point(Box::new(move |point| log.borrow_mut().push(point)));
     area.commit(1, b"").unwrap();
     use Point::*;
-    let expected = [Kept, Prepared, Journaled, Step(1), Step(2), Applied, Synced, Recorded, Closed];
+    let expected = [Kept, Prepared, Journaled, Step(1), Step(2), Applied, Synced, Labelled, Recorded, Closed];
     assert_eq!(*seen.borrow(), expected);
     let staged = home.store().join("staging/1");
     assert!(staged.join("0").exists(), "what was replaced is removed behind the answer");

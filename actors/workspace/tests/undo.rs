@@ -303,3 +303,22 @@ fn what_takes_the_name_of_a_directory_that_was_removed_before_has_nothing_of_it(
         assert_same(&timeless(&home.look()), &timeless(&before), "taken back");
     }
 }
+
+#[test]
+fn a_file_that_is_written_under_two_of_its_names_has_what_was_written_last() {
+    let home = home("echo old > a; ln a b; chmod 640 a");
+    let before = home.look();
+    let write = |path: &str, text: &str, mode| Change::Write { path: path.into(), bytes: text.into(), mode };
+    let changes =
+        [write("a", "one", Some(0o600)), write("b", "two", None), write("a", "three", None), write("b", "four", None)];
+    let mut area = home.open();
+    area.stage_changes(1, &changes).unwrap();
+    area.commit(1, b"").unwrap();
+    let found = home.look();
+    for name in ["a", "b"] {
+        let node = &found[std::path::Path::new(name)];
+        assert_eq!((&node.content[..], node.mode, node.same_as.to_str()), (&b"four"[..], 0o600, Some("a")), "{name}");
+    }
+    undo(&mut area, 1, 2);
+    assert_same(&timeless(&home.look()), &timeless(&before), "taken back");
+}
