@@ -92,8 +92,10 @@ impl Default for Frozen {
 
 /// Links that are followed to say what a path leads to; the kernel follows as many.
 pub(crate) const LINKS_FOLLOWED_MAX: usize = 40;
+/// Labels of paths that are gone that one question forgets, before it takes the next for one that is there.
+pub(crate) const LABELS_FORGOTTEN_MAX: usize = 1_000;
 /// Page cache of the table of labels, KiB.
-pub(crate) const LABEL_CACHE_KIB: i64 = 256;
+pub(crate) const LABEL_CACHE_KIB: i64 = 2048;
 /// Pages of its write-ahead log before they are carried over into it.
 pub(crate) const LABEL_LOG_PAGES_MAX: i64 = 256;
 /// Its write-ahead log is cut back to this after it was larger, bytes.

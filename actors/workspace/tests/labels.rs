@@ -204,6 +204,22 @@ fn joins_are_of_what_is_below_and_nothing_beside_it() {
     assert_eq!(area.label_of_all().unwrap(), MEMBERS);
 }
 
+#[test]
+fn what_somebody_removed_by_hand_taints_nothing_any_more() {
+    let home = Home::new();
+    let mut area = home.open();
+    act(&mut area, 1, &[make("d"), write("d/a", "1"), write("d/b", "2"), write("mine", "3")], OWN);
+    act(&mut area, 2, &[write("d/a", "theirs"), write("d/b", "theirs")], TAINTED);
+    fs::remove_file(home.path("d/a")).unwrap();
+    assert_eq!((area.label_below(b"d").unwrap(), area.label_of_all().unwrap()), (TAINTED, TAINTED));
+    fs::write(home.path("d/a"), "by hand").unwrap();
+    labels(&area, &[("d/a", OWN)]);
+    fs::remove_dir_all(home.path("d")).unwrap();
+    assert_eq!((area.label_below(b"d").unwrap(), area.label_of_all().unwrap()), (OWN, OWN));
+    // What an undo needs of it is in its record: but what is gone is a conflict.
+    assert!(!area.stage_undo(2, 3).unwrap().conflicts.is_empty());
+}
+
 /// What the tests hold the labels against: each path's, by rules that know nothing of plans and records.
 #[derive(Clone, Debug, Default)]
 struct Model {

@@ -9,11 +9,16 @@ mod relabel;
 mod table;
 mod trail;
 
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
 use schema::label::Label;
 use serde::{Deserialize, Serialize};
 
 use crate::area::Area;
+use crate::beneath;
 use crate::error::{AreaError, Failed};
+use crate::parents::Parents;
 use crate::roots::{DIRECTORIES, Part};
 
 pub(crate) use table::Table;
@@ -54,7 +59,7 @@ impl Area {
     /// The join of the labels of a path and of all below it. The empty path: the whole workspace.
     pub fn label_below(&self, path: &[u8]) -> Result<Label, AreaError> {
         let (root, path) = named(path);
-        Ok(self.labels.below(root, path)?)
+        Ok(self.labels.below(root, path, &|root, path| self.is_gone(root, path))?)
     }
 
     /// The label of what is read by this path: links on the way are followed, and theirs are part of it.
@@ -64,22 +69,18 @@ impl Area {
 
     /// The same with all that is below.
     pub fn label_read_below(&self, path: &[u8]) -> Result<Label, AreaError> {
-        self.read(path, |root, path| self.labels.below(root, path))
+        self.read(path, |root, path| self.labels.below(root, path, &|root, path| self.is_gone(root, path)))
     }
 
     /// The same with what is in a directory, and not below that.
     pub fn label_read_in(&self, path: &[u8]) -> Result<Label, AreaError> {
-        self.read(path, |root, path| self.labels.inside(root, path))
+        self.read(path, |root, path| self.labels.inside(root, path, &|root, path| self.is_gone(root, path)))
     }
 
     fn read(&self, path: &[u8], at_end: impl Fn(&[u8], &[u8]) -> Result<Label, Failed>) -> Result<Label, AreaError> {
         let (root, path) = named(path);
-        let top = match root {
-            b"" => Some(&self.workspace),
-            // One that may only be read is not among them, and nothing in it has a label.
-            name => self.roots.iter().find(|root| root.name == name).map(|root| &root.top),
-        };
-        let Some(top) = top else { return Ok(at_end(root, path)?) };
+        // One that may only be read is not among them; a path in it is taken as it is.
+        let Some(top) = self.top_of(root) else { return Ok(at_end(root, path)?) };
         let (links, end) = trail::trail(top, path);
         let mut label = at_end(root, &end)?;
         for link in links {
@@ -88,14 +89,31 @@ impl Area {
         Ok(label)
     }
 
+    fn top_of(&self, root: &[u8]) -> Option<&OwnedFd> {
+        match root {
+            b"" => Some(&self.workspace),
+            name => self.roots.iter().find(|root| root.name == name).map(|root| &root.top),
+        }
+    }
+
+    /// Whether nothing is at a path any more: somebody has removed it by hand. Where that can't be told, something is.
+    fn is_gone(&self, root: &[u8], path: &[u8]) -> bool {
+        let Some(top) = self.top_of(root) else { return false };
+        let (above, name) = beneath::split(path);
+        match Parents::new(top).get(above) {
+            Ok(dir) => matches!(beneath::look(dir, name), Ok(None)),
+            Err(errno) => matches!(errno, Errno::NOENT | Errno::NOTDIR),
+        }
+    }
+
     /// The join of the labels of all directories beside the workspace.
     pub fn label_of_directories(&self) -> Result<Label, AreaError> {
-        Ok(self.labels.beside()?)
+        Ok(self.labels.beside(&|root, path| self.is_gone(root, path))?)
     }
 
     /// The join of the labels of everything: the workspace and all directories beside it.
     pub fn label_of_all(&self) -> Result<Label, AreaError> {
-        Ok(self.labels.below(b"", b"")?.join(self.labels.beside()?))
+        Ok(self.label_below(b"")?.join(self.label_of_directories()?))
     }
 
     /// Gives paths the labels that a commit leaves.

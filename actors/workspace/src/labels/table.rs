@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use schema::label::{Confidentiality, Integrity, Label};
 
 use crate::error::{AreaError, Failed};
-use crate::limits::{LABEL_CACHE_KIB, LABEL_LOG_BYTES, LABEL_LOG_PAGES_MAX};
+use crate::limits::{LABEL_CACHE_KIB, LABEL_LOG_BYTES, LABEL_LOG_PAGES_MAX, LABELS_FORGOTTEN_MAX};
 
 const FILE: &str = "labels.db";
 const VERSION: i64 = 1;
@@ -38,6 +38,12 @@ const SECRET: (&str, &str) = ("secret", "confidentiality = 2");
 
 /// The table.
 pub struct Table(Connection);
+
+/// Whether a path of a root is gone, by hand: nothing is there that its label would be of.
+pub type Gone<'g> = &'g dyn Fn(&[u8], &[u8]) -> bool;
+
+/// A root and a path of it.
+type Spot = (Vec<u8>, Vec<u8>);
 
 /// Paths of one root, or roots.
 enum Range<'r> {
@@ -72,15 +78,18 @@ impl Table {
             }
         }
         let table = Table(connection);
-        // Reads and writes once: what that opens is open from here on.
-        table.0.execute("DELETE FROM label WHERE integrity = 0 AND confidentiality = 0", []).map_err(damaged)?;
+        // Reads and begins to write once: what that opens is open from here on. No root is called so.
+        table.0.execute("DELETE FROM label WHERE root = X'00' AND path = X'00'", []).map_err(damaged)?;
         Ok(table)
     }
 
     /// Whether no path of a root has a label of its own.
     pub fn is_empty(&self, root: &[u8]) -> Result<bool, Failed> {
-        let found: bool = self.one("SELECT EXISTS (SELECT 1 FROM label WHERE root = ?1)", root)?;
-        Ok(!found)
+        let read = || {
+            let mut ask = self.0.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM label WHERE root = ?1)")?;
+            ask.query_row(params![root], |row| row.get(0))
+        };
+        read().map_err(|error| failed("read the labels of", root, &error))
     }
 
     /// The label of a path, where it has one of its own.
@@ -95,56 +104,76 @@ impl Table {
     }
 
     /// The join of a path's and all below it.
-    pub fn below(&self, root: &[u8], path: &[u8]) -> Result<Label, Failed> {
+    pub fn below(&self, root: &[u8], path: &[u8], gone: Gone<'_>) -> Result<Label, Failed> {
         if path.is_empty() {
-            return self.join(&Range::Whole(root));
+            return self.join(&Range::Whole(root), gone);
         }
-        Ok(self.get(root, path)?.unwrap_or(Label::OWN).join(self.join(&Range::Below(root, path))?))
+        Ok(self.get(root, path)?.unwrap_or(Label::OWN).join(self.join(&Range::Below(root, path), gone)?))
     }
 
     /// The join of a directory's and of what is in it.
-    pub fn inside(&self, root: &[u8], path: &[u8]) -> Result<Label, Failed> {
-        Ok(self.get(root, path)?.unwrap_or(Label::OWN).join(self.join(&Range::Inside(root, path))?))
+    pub fn inside(&self, root: &[u8], path: &[u8], gone: Gone<'_>) -> Result<Label, Failed> {
+        Ok(self.get(root, path)?.unwrap_or(Label::OWN).join(self.join(&Range::Inside(root, path), gone)?))
     }
 
     /// The join of all that is not in the workspace.
-    pub fn beside(&self) -> Result<Label, Failed> {
-        self.join(&Range::Beside)
+    pub fn beside(&self, gone: Gone<'_>) -> Result<Label, Failed> {
+        self.join(&Range::Beside, gone)
     }
 
-    fn join(&self, range: &Range<'_>) -> Result<Label, Failed> {
+    fn join(&self, range: &Range<'_>, gone: Gone<'_>) -> Result<Label, Failed> {
         let integrity = match () {
-            () if self.any(UNTRUSTED, range)? => Integrity::Untrusted,
-            () if self.any(MEMBER, range)? => Integrity::Member,
+            () if self.any(UNTRUSTED, range, gone)? => Integrity::Untrusted,
+            () if self.any(MEMBER, range, gone)? => Integrity::Member,
             () => Integrity::Owner,
         };
-        let confidentiality = match self.any(SECRET, range)? {
+        let confidentiality = match self.any(SECRET, range, gone)? {
             true => Confidentiality::Secret,
             false => Confidentiality::Public,
         };
         Ok(Label::OWN.join(Label { integrity, confidentiality }))
     }
 
-    /// Whether any path of a range has that rank.
-    fn any(&self, (index, rank): (&str, &str), range: &Range<'_>) -> Result<bool, Failed> {
-        let ask = |of: &str| format!("SELECT EXISTS (SELECT 1 FROM label INDEXED BY {index} WHERE {rank} AND {of})");
-        let (of, root, path) = match range {
-            Range::Whole(root) => return self.one(&ask("root = ?1"), root),
-            Range::Beside => return self.one(&ask("root > ?1"), b""),
-            Range::Inside(root, b"") => return self.one(&ask("root = ?1 AND instr(path, X'2F') = 0"), root),
-            Range::Below(root, path) => ("root = ?1 AND path > ?2 AND path < ?3", root, path),
-            Range::Inside(root, path) => {
-                ("root = ?1 AND path > ?2 AND path < ?3 AND instr(substr(path, length(?2) + 1), X'2F') = 0", root, path)
+    /// Whether any path of a range has that rank. Labels of paths that are gone are forgotten on the way, so many at most.
+    fn any(&self, rank: (&str, &str), range: &Range<'_>, gone: Gone<'_>) -> Result<bool, Failed> {
+        for _ in 0..LABELS_FORGOTTEN_MAX {
+            let Some((root, path)) = self.first(rank, range)? else { return Ok(false) };
+            if !gone(&root, &path) {
+                return Ok(true);
             }
-        };
-        // What is below `a` begins with `a/`, and the byte behind `/` is `0`.
-        let (from, to) = ([path, &b"/"[..]].concat(), [path, &b"0"[..]].concat());
-        let read = || self.0.prepare_cached(&ask(of))?.query_row(params![root, from, to], |row| row.get(0));
-        read().map_err(|error| failed("read the labels below", path, &error))
+            let forget = || {
+                self.0.prepare_cached("DELETE FROM label WHERE root = ?1 AND path = ?2")?.execute(params![root, path])
+            };
+            forget().map_err(|error| failed("forget the label of", &path, &error))?;
+        }
+        Ok(true)
     }
 
-    fn one(&self, ask: &str, root: &[u8]) -> Result<bool, Failed> {
-        let read = || self.0.prepare_cached(ask)?.query_row(params![root], |row| row.get(0));
+    /// One path of a range that has that rank.
+    fn first(&self, (index, rank): (&str, &str), range: &Range<'_>) -> Result<Option<Spot>, Failed> {
+        let nowhere: &[u8] = b"";
+        let (root, path, of) = match range {
+            Range::Whole(root) => (*root, nowhere, "root = ?1"),
+            Range::Beside => (nowhere, nowhere, "root > ?1"),
+            Range::Inside(root, b"") => (*root, nowhere, "root = ?1 AND instr(path, X'2F') = 0"),
+            Range::Below(root, path) => (*root, *path, "root = ?1 AND path > ?2 AND path < ?3"),
+            Range::Inside(root, path) => (
+                *root,
+                *path,
+                "root = ?1 AND path > ?2 AND path < ?3 AND instr(substr(path, length(?2) + 1), X'2F') = 0",
+            ),
+        };
+        // What is below `a` begins with `a/`, and the byte behind `/` is `0`.
+        let (from, to) = ([path, b"/"].concat(), [path, b"0"].concat());
+        // Each asks for all three, used or not.
+        let ask = format!(
+            "SELECT root, path FROM label INDEXED BY {index} WHERE {rank} AND {of} AND ?2 IS NOT NULL AND ?3 IS NOT NULL \
+             LIMIT 1"
+        );
+        let read = || {
+            let mut ask = self.0.prepare_cached(&ask)?;
+            ask.query_row(params![root, from, to], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        };
         read().map_err(|error| failed("read the labels of", root, &error))
     }
 
