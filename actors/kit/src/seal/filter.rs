@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use filters::FilterError;
 use roles::Row;
-use roles::grant::{ArgRule, ArgTest, SyscallGrant, Width};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
-};
-use syscalls::Sysno;
+use seccompiler::{BpfProgram, SeccompAction};
 
 use super::SealError;
 
@@ -17,23 +14,9 @@ use super::SealError;
 /// # Errors
 /// An unknown name, or a filter that does not compile.
 pub fn allow_list(row: &Row) -> Result<BpfProgram, SealError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    let mut unconditional = Vec::new();
-    for grant in row.syscalls.iter().copied().flatten() {
-        let number = number(row, grant.name)?;
-        let alternatives = rules.entry(number).or_default();
-        match rule(grant)? {
-            Some(rule) => alternatives.push(rule),
-            None => unconditional.push(number),
-        }
-    }
-    for answer in row.answered {
-        unconditional.push(number(row, answer.name)?);
-    }
-    for number in unconditional {
-        rules.insert(number, Vec::new());
-    }
-    compile(rules, SeccompAction::KillProcess, SeccompAction::Allow)
+    let grants = row.syscalls.iter().copied().flatten();
+    let answered = row.answered.iter().map(|answer| answer.name);
+    filters::compile(grants, answered, SeccompAction::KillProcess, SeccompAction::Allow).map_err(failed(row))
 }
 
 /// One program for each error number that the row answers with.
@@ -41,16 +24,24 @@ pub fn allow_list(row: &Row) -> Result<BpfProgram, SealError> {
 /// # Errors
 /// As [`allow_list`].
 pub fn answers(row: &Row) -> Result<Vec<BpfProgram>, SealError> {
-    let mut by_errno: BTreeMap<u32, BTreeMap<i64, Vec<SeccompRule>>> = BTreeMap::new();
+    let mut by_errno: BTreeMap<u32, Vec<&'static str>> = BTreeMap::new();
     for answer in row.answered {
-        let errno = answer.errno.unsigned_abs();
-        let number = number(row, answer.name)?;
-        by_errno.entry(errno).or_default().insert(number, Vec::new());
+        by_errno.entry(answer.errno.unsigned_abs()).or_default().push(answer.name);
     }
-    by_errno
-        .into_iter()
-        .map(|(errno, rules)| compile(rules, SeccompAction::Allow, SeccompAction::Errno(errno)))
-        .collect()
+    let program = |(errno, names): (u32, Vec<&'static str>)| {
+        filters::compile(std::iter::empty(), names.into_iter(), SeccompAction::Allow, SeccompAction::Errno(errno))
+    };
+    by_errno.into_iter().map(program).collect::<Result<_, _>>().map_err(failed(row))
+}
+
+fn failed(row: &Row) -> impl Fn(FilterError) -> SealError {
+    let row = row.name;
+    move |error| match error {
+        FilterError::Unknown { name } => SealError::UnknownSyscall { row, name },
+        error @ (FilterError::Rule { .. } | FilterError::Whole(_)) => {
+            SealError::Seccomp { step: "compiling a filter", error: error.to_string() }
+        }
+    }
 }
 
 /// Installs a program on every thread of the process.
@@ -59,52 +50,13 @@ pub(super) fn install(program: &BpfProgram) -> Result<(), SealError> {
         .map_err(|error| SealError::Seccomp { step: "installing a filter", error: error.to_string() })
 }
 
-fn compile(
-    rules: BTreeMap<i64, Vec<SeccompRule>>,
-    otherwise: SeccompAction,
-    on_match: SeccompAction,
-) -> Result<BpfProgram, SealError> {
-    SeccompFilter::new(rules, otherwise, on_match, TargetArch::x86_64)
-        .and_then(BpfProgram::try_from)
-        .map_err(|error| SealError::Seccomp { step: "compiling a filter", error: error.to_string() })
-}
-
-fn number(row: &Row, name: &'static str) -> Result<i64, SealError> {
-    name.parse::<Sysno>()
-        .map(|known| i64::from(known.id()))
-        .map_err(|()| SealError::UnknownSyscall { row: row.name, name })
-}
-
-/// `None` for a grant of any arguments.
-fn rule(grant: &SyscallGrant) -> Result<Option<SeccompRule>, SealError> {
-    if grant.args.is_empty() {
-        return Ok(None);
-    }
-    let failed = |error: seccompiler::BackendError| SealError::Seccomp {
-        step: "compiling a rule",
-        error: format!("{}: {error}", grant.name),
-    };
-    let conditions = grant.args.iter().map(condition).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    SeccompRule::new(conditions).map(Some).map_err(failed)
-}
-
-fn condition(rule: &ArgRule) -> Result<SeccompCondition, seccompiler::BackendError> {
-    let width = match rule.width {
-        Width::Low32 => SeccompCmpArgLen::Dword,
-        Width::Full64 => SeccompCmpArgLen::Qword,
-    };
-    match rule.test {
-        ArgTest::Is(value) => SeccompCondition::new(rule.arg, width, SeccompCmpOp::Eq, value),
-        ArgTest::Masked { mask, value } => SeccompCondition::new(rule.arg, width, SeccompCmpOp::MaskedEq(mask), value),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use std::time::{Duration, Instant};
 
     use roles::Role;
+    use roles::grant::SyscallGrant;
 
     use super::*;
 
