@@ -84,6 +84,8 @@ fn read(service: &Service, from: u64) -> Result<Vec<String>, CliError> {
         | ToClient::UndoPreviewed { .. }
         | ToClient::Uploaded { .. }
         | ToClient::Action { .. }
+        | ToClient::Explained(_)
+        | ToClient::Policy(_)
         | ToClient::Failed { .. } => None,
     })
 }

@@ -20,6 +20,7 @@ mod limits;
 mod log;
 mod options;
 mod paths;
+mod policy;
 mod screen;
 mod setup;
 mod status;

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{actions, ask, audit, chat, doctor, files, images, log, paths, setup, status, tool, undo, workspace};
+use crate::{
+    actions, ask, audit, chat, doctor, files, images, log, paths, policy, setup, status, tool, undo, workspace,
+};
 
 /// Chela, a self-hosted assistant that can do no more than its job.
 ///
@@ -49,6 +51,8 @@ enum Command {
     Workspace(workspace::WorkspaceArgs),
     /// OCI images that commands can have as their root.
     Images(images::ImagesArgs),
+    /// Which policies are in force, and what they would say of a call.
+    Policy(policy::PolicyArgs),
     /// Make a root directory ready for chelad.
     Setup(setup::SetupArgs),
 }
@@ -70,6 +74,7 @@ impl Options {
             Command::Doctor => doctor::run(root, json),
             Command::Workspace(args) => workspace::run(root, json, args),
             Command::Images(args) => images::run(root, json, args),
+            Command::Policy(args) => policy::run(root, json, args),
             Command::Setup(args) => setup::run(root, json, args),
         }
     }

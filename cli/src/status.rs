@@ -77,6 +77,8 @@ pub fn fetch(service: &Service) -> Result<Status, CliError> {
         | ToClient::UndoPreviewed { .. }
         | ToClient::Uploaded { .. }
         | ToClient::Action { .. }
+        | ToClient::Explained(_)
+        | ToClient::Policy(_)
         | ToClient::Log(_)
         | ToClient::Failed { .. } => None,
     })

@@ -182,6 +182,8 @@ fn call(service: &Service, request: &FromClient, screen: &mut Screen, json: bool
         | ToClient::UndoPreviewed { .. }
         | ToClient::Uploaded { .. }
         | ToClient::Action { .. }
+        | ToClient::Explained(_)
+        | ToClient::Policy(_)
         | ToClient::Log(_)
         | ToClient::Failed { .. } => None,
     })

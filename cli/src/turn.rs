@@ -42,6 +42,8 @@ pub fn take(
             | ToClient::UndoPreviewed { .. }
             | ToClient::Uploaded { .. }
             | ToClient::Action { .. }
+            | ToClient::Explained(_)
+            | ToClient::Policy(_)
             | ToClient::Log(_)
             | ToClient::Failed { .. } => {}
         }

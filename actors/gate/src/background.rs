@@ -81,7 +81,7 @@ pub fn ended(gate: &Gate, peer: &Rc<Peer<ToExecutor>>, action: u64, outcome: Too
 }
 
 fn decide(gate: &Gate, action: u64, shown: &Effects) -> Result<bool, String> {
-    let settlement = effects::decide(shown);
+    let settlement = effects::decide(&gate.policies, &gate.policies.asked(action), shown);
     gate.note_effects(action, shown, &settlement);
     gate.sync_audit()?;
     Ok(settlement.commit)

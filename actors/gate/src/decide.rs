@@ -1,15 +1,18 @@
-//! The decision on a tool call, pure: who asks, for what, in a turn of which label. Nothing is looked up here.
+//! The decision on a tool call: who asks, for what, in a turn of which label, under which policies. Nothing else is looked
+//! up here.
 //!
 //! What can be admitted so far stays in the principal's own workspace, inside a sandbox without network; so a turn that
 //! has seen untrusted text may ask for it too. The label is written down with every decision, and rules that depend on
 //! it come with tools that can do more. A command line is understood first (`commands`): what nobody may do is refused, what
 //! can't be told is asked about.
 
+use policy::Outcome;
 use schema::label::{Integrity, Label};
 use schema::tool::{Admitted, Decision, Risk, ToolCall, Verdict};
 
 use self::commands::{Objection, UNDERSTOOD};
 use self::refusal::Refusal;
+use crate::policies::{Asked, Current};
 use crate::principals::Principal;
 use crate::tools::{self, Tool};
 
@@ -29,7 +32,7 @@ pub struct Decided {
 }
 
 /// Decides.
-pub fn decide(principal: &Principal, call: &ToolCall, label: Label) -> Decided {
+pub fn decide(policies: &Current, principal: &Principal, call: &ToolCall, label: Label) -> Decided {
     let tool = Tool::of(&call.name);
     // What is not on the list may be anything.
     let risk = tool.map_or(Risk::High, Tool::risk);
@@ -51,16 +54,18 @@ pub fn decide(principal: &Principal, call: &ToolCall, label: Label) -> Decided {
             return not_admitted(Verdict::Asked, Risk::High, UNDERSTOOD, reason, remedy.to_owned());
         }
     }
-    Decided {
-        decision: Decision {
-            verdict: Verdict::Allowed,
-            reason: reason(principal, label),
-            rule: "workspace.sandboxed".to_owned(),
-            risk,
-            remedy: String::new(),
-        },
-        admitted: Some(admitted),
-    }
+    let answer = policies.ask(&Asked { principal: principal.clone(), tool: call.name.clone(), label }, None);
+    let verdict = match answer.outcome {
+        Outcome::Refused => Verdict::Refused,
+        Outcome::Asked => Verdict::Asked,
+        Outcome::Allowed => {
+            let reason = format!("{}; it {}", answer.reason, reason(principal, label));
+            let decision =
+                Decision { verdict: Verdict::Allowed, reason, rule: answer.rule, risk, remedy: String::new() };
+            return Decided { decision, admitted: Some(admitted) };
+        }
+    };
+    not_admitted(verdict, risk, &answer.rule, answer.reason, answer.remedy)
 }
 
 /// The decision on an undo of what can't be taken back.
@@ -77,7 +82,7 @@ fn reason(principal: &Principal, label: Label) -> String {
             format!("stays in the workspace of {who}, in a sandbox without network")
         }
         Integrity::Untrusted => format!(
-            "asked by a turn that has seen untrusted text, but stays in the workspace of {who}, in a sandbox without \
+            "is asked for by a turn that has seen untrusted text, but stays in the workspace of {who}, in a sandbox without \
              network"
         ),
     }

@@ -248,7 +248,7 @@ impl Executors {
         let open = all.get_mut(&action).filter(|open| open.slot == peer.who.slot);
         let open = open.ok_or("an end of an action that is not open")?;
         let commit = open.settlement.as_ref().is_some_and(|settlement| settlement.commit);
-        let word = open.settlement.as_ref().map(|settlement| (settlement.rule, settlement.reason));
+        let word = open.settlement.as_ref().map(|settlement| (settlement.rule.clone(), settlement.reason.clone()));
         let (rule, reason) = word.unwrap_or_default();
         let settled = Settled { ended_at_ms: now_ms(), rule: rule.to_owned(), reason: reason.to_owned() };
         let label = if open.writes_what_it_reads { open.label.join(outcome.reads) } else { open.label };
@@ -266,7 +266,7 @@ impl Executors {
             (Standing::Staged, _) => return Err("a settlement that settles nothing".to_owned()),
             // The gate's own reason says more.
             (Standing::Discarded { .. }, Some(settlement)) if !settlement.commit => {
-                Standing::Discarded { reason: settlement.reason.to_owned() }
+                Standing::Discarded { reason: settlement.reason.clone() }
             }
             (standing, _) => standing,
         };

@@ -32,6 +32,7 @@ use crate::memories::Memories;
 use crate::models::Models;
 use crate::peer::{Outbox, Peer, Weigh};
 use crate::places::Places;
+use crate::policies::Current;
 use crate::questions::Questions;
 use crate::tree::Tree;
 use crate::turn::action::clipped;
@@ -41,6 +42,8 @@ use crate::turn::all::Turns;
 pub struct Gate {
     /// Settings.
     pub config: RefCell<Config>,
+    /// The policies in force.
+    pub policies: Current,
     /// The audit log.
     pub audit: RefCell<Audit>,
     /// The line to the supervisor.
@@ -75,9 +78,10 @@ pub struct Gate {
 
 impl Gate {
     /// A gate without any edge.
-    pub fn new(config: Config, audit: Audit, control: Control) -> Rc<Gate> {
+    pub fn new(config: Config, audit: Audit, control: Control, policies: Current) -> Rc<Gate> {
         Rc::new(Gate {
             config: RefCell::new(config),
+            policies,
             audit: RefCell::new(audit),
             memories: Memories::new(control.clone()),
             models: Rc::new(Models::new(control.clone())),
@@ -106,6 +110,7 @@ impl Gate {
             && let Some(action) = body.get("action").and_then(Value::as_u64)
         {
             audit.ended(action);
+            self.policies.ended(action);
         }
         self.changed.notify_one();
     }
@@ -130,7 +135,7 @@ impl Gate {
 
     /// Decides on what a rehearsal has shown. The decision is on the disk before the executor hears of it.
     fn decide_effects(&self, action: u64, effects: &Effects) -> Result<(), String> {
-        let settlement = effects::decide(effects);
+        let settlement = effects::decide(&self.policies, &self.policies.asked(action), effects);
         self.note_effects(action, effects, &settlement);
         self.sync_audit()?;
         self.executors.settle(action, settlement);
@@ -149,6 +154,12 @@ impl Gate {
                 "bytes_written": effects.bytes_written,
             }),
         );
+    }
+
+    /// Writes down which policies are in force.
+    pub fn note_policies(&self) {
+        let state = self.policies.state();
+        self.note("policy.in_force", &json!({ "sha256": state.digest, "problem": state.problem }));
     }
 
     /// A turn is over: progress.
@@ -266,7 +277,7 @@ impl Edge<ExecutorWire> for Gate {
             // It was rehearsed while its decision was being written down.
             match self.executors.is_written(action).await {
                 true => self.decide_effects(action, &outcome.effects)?,
-                false => self.executors.settle(action, effects::UNWRITTEN),
+                false => self.executors.settle(action, effects::unwritten()),
             }
         }
         self.executors.hear(peer, said).await

@@ -20,6 +20,7 @@ pub mod memories;
 pub mod models;
 pub mod peer;
 pub mod places;
+pub mod policies;
 pub mod principals;
 pub mod questions;
 pub mod requests;

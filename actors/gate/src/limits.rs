@@ -42,6 +42,10 @@ pub const COMPLETION_BYTES_MAX: usize = 256 << 10;
 pub const COMPLETION_MS: u64 = 900_000;
 /// Longest command line, bytes.
 pub const COMMAND_BYTES_MAX: usize = 64 << 10;
+/// A file of policies, bytes.
+pub const POLICY_BYTES_MAX: u64 = 16 << 10;
+/// Files of policies.
+pub const POLICY_FILES_MAX: usize = 16;
 /// Longest path, bytes.
 pub const PATH_BYTES_MAX: usize = 4_000;
 /// Paths that a command may name as all that it sees.

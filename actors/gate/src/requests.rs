@@ -9,6 +9,7 @@ use schema::tool::ToolCall;
 
 use crate::actions;
 use crate::client::Client;
+use crate::decide;
 use crate::hub::Gate;
 use crate::limits::LOG_ENTRIES_MAX;
 use crate::principals::{self, Caller, Principal};
@@ -72,6 +73,14 @@ async fn serve(gate: Rc<Gate>, client: Rc<Client>, caller: Caller, asked: FromCl
             Ok(principal) => actions::show(&gate, &client, &principal, action).await,
             Err((reason, refused)) => client.fail(reason, refused),
         },
+        FromClient::Explain { principal, call, untrusted } => match acting(&gate, &caller, principal.as_deref()) {
+            Ok(principal) => {
+                let decided = decide::decide(&gate.policies, &principal, &call, label(untrusted));
+                client.answer(ToClient::Explained(decided.decision));
+            }
+            Err((reason, refused)) => client.fail(reason, refused),
+        },
+        FromClient::ShowPolicy => client.answer(ToClient::Policy(gate.policies.state())),
         FromClient::ReadLog { from, entries_max } => {
             let read = gate.audit.borrow().read(from, entries_max.min(LOG_ENTRIES_MAX));
             match read {

@@ -119,8 +119,12 @@ fn unavailable(gate: &Gate, place: Place, reason: &str) {
     }
 }
 
-/// Reads the settings again; a bad file changes nothing.
+/// Reads the settings and the policies again; a bad file changes nothing.
 pub fn reload(gate: &Gate, path: &Path) {
+    if let Err(problem) = gate.policies.reload(&path.with_file_name("policy")) {
+        tracing::error!("the policies stay as they were: {problem}");
+    }
+    gate.note_policies();
     match config::load(path) {
         Ok(config) => {
             gate.note("gate.reloaded", &json!({ "owner_uid": config.owner.uid }));

@@ -136,6 +136,8 @@ impl Weigh for ToClient {
                 ToClient::Action { record: it, .. } => record(it),
                 ToClient::Log(lines) => lines.iter().map(String::len).sum(),
                 ToClient::Failed { reason, .. } => reason.len(),
+                ToClient::Explained(decision) => decision.reason.len() + decision.remedy.len(),
+                ToClient::Policy(state) => state.files.iter().map(|(name, text)| name.len() + text.len()).sum(),
                 ToClient::Uploaded { .. } | ToClient::Status(_) | ToClient::Probed(_) => 0,
             }
     }

@@ -102,6 +102,7 @@ pub fn make_directories(root: &Path, groups: &RoleGroups, made: &mut Made) -> Re
     made.directory(&root.join("etc"), 0o755, 0)?;
     made.directory(&root.join("etc/supervisor"), 0o750, groups.supervisor)?;
     made.directory(&root.join("etc/gate"), 0o750, groups.gate)?;
+    made.directory(&root.join("etc/gate/policy"), 0o750, groups.gate)?;
     made.directory(&root.join("var"), 0o711, 0)?;
     made.directory(&root.join("var/images"), 0o755, 0)?;
     made.directory(&root.join("run"), 0o755, 0)
@@ -130,6 +131,11 @@ pub fn write_configuration(
     let tree = root.join("etc/supervisor/tree.toml");
     if !tree.exists() {
         made.file(&tree, TREE, 0o640, groups.supervisor)?;
+    }
+    let policies = root.join("etc/gate/policy");
+    let is_fresh = fs::read_dir(&policies).is_ok_and(|mut entries| entries.next().is_none());
+    for (name, text) in policy::FILES.iter().filter(|_| is_fresh) {
+        made.file(&policies.join(name), text, 0o640, groups.gate)?;
     }
     let gate = root.join("etc/gate/gate.toml");
     if !gate.exists() {

@@ -11,6 +11,7 @@ pub mod image;
 pub mod label;
 pub mod limits;
 mod outcome;
+pub mod policy;
 pub mod render;
 mod repeat;
 pub mod talk;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use chela_gate::decide::decide;
+use chela_gate::policies::Current;
 use chela_gate::principals::Principal;
 use commands::limits::TEXT_BYTES_MAX;
 use schema::label::{Confidentiality, Integrity, Label};
@@ -48,6 +49,7 @@ fn lines(corpus: &str) -> impl Iterator<Item = String> {
 }
 
 fn sample(commands: &[String], rounds: usize) -> Result<Sample, String> {
+    let policies = Current::default();
     let principal = Principal { number: 1, name: "ada".to_owned() };
     let label = Label { integrity: Integrity::Owner, confidentiality: Confidentiality::Private };
     let mut times = Vec::new();
@@ -56,7 +58,7 @@ fn sample(commands: &[String], rounds: usize) -> Result<Sample, String> {
             let arguments = format!("{{\"command\":{}}}", serde_json::Value::from(command.as_str()));
             let call = ToolCall { name: "run_command".to_owned(), arguments };
             let since = Instant::now();
-            std::hint::black_box(decide(&principal, &call, label));
+            std::hint::black_box(decide(&policies, &principal, &call, label));
             times.push(since.elapsed().as_secs_f64() * 1e6);
         }
     }

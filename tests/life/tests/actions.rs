@@ -105,9 +105,7 @@ fn an_action_is_listed_and_shown_with_all_that_is_known_of_it() {
     assert_eq!(scene.show(second)["channel"], "tool");
     let (text, _, status) = scene.chela(&["actions", "show", &second.to_string()]);
     assert_eq!(status, 0);
-    for part in
-        ["echo two", "chela tool", "workspace.sandboxed", "effects.undoable", "+two", "~ file", "asked", "settled"]
-    {
+    for part in ["echo two", "chela tool", "roles.owner", "effects.undoable", "+two", "~ file", "asked", "settled"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let list = scene.json(&["actions", "list", "--limit", "1"]);

@@ -15,7 +15,7 @@ fn labelled(name: &str, arguments: &str, integrity: Integrity) -> Decided {
     let principal = Principal { number: 1, name: "ada".to_owned() };
     let call = ToolCall { name: name.to_owned(), arguments: arguments.to_owned() };
     let label = Label { integrity, confidentiality: Confidentiality::Private };
-    decide(&principal, &call, label)
+    decide(&Current::default(), &principal, &call, label)
 }
 
 #[test]

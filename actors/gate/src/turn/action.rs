@@ -12,12 +12,13 @@ use crate::decide::{self, Decided};
 use crate::executors::Writing;
 use crate::hub::Gate;
 use crate::limits::AUDIT_ARGUMENTS_BYTES;
+use crate::policies::Asked;
 use crate::undo;
 
 /// Decides a call. When this returns an action, its audit entry is written, and not yet on the disk.
 pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) -> Event {
     let slot = open.principal.number;
-    let decided = decide::decide(&open.principal, &call, label);
+    let decided = decide::decide(&gate.policies, &open.principal, &call, label);
     let Decided { decision, admitted } = match possible(gate, open, decided).await {
         Ok(decided) => decided,
         Err(reason) => return Event::CannotGoOn(reason),
@@ -51,10 +52,15 @@ pub async fn decide(gate: &Gate, open: &OpenTurn, call: ToolCall, label: Label) 
     match written {
         Ok(()) => {
             gate.audit.borrow_mut().started(action, instance);
+            gate.policies.began(action, asked(open, &call, label));
             Event::Decided { decision, run: Some((action, admitted)) }
         }
         Err(error) => Event::CannotGoOn(error.to_string()),
     }
+}
+
+fn asked(open: &OpenTurn, call: &ToolCall, label: Label) -> Asked {
+    Asked { principal: open.principal.clone(), tool: call.name.clone(), label }
 }
 
 /// An undo that the journal knows to be impossible is refused.
@@ -91,7 +97,7 @@ pub async fn start(
 /// it goes on; its successor answers from the store what was settled, and rehearses the rest again. False when nobody can
 /// know what became of it: it may have sent something, or there is no executor.
 pub async fn rejoin(gate: &Gate, open: &OpenTurn, action: u64, call: &ToolCall, label: Label) -> bool {
-    let Some(admitted) = decide::decide(&open.principal, call, label).admitted else {
+    let Some(admitted) = decide::decide(&gate.policies, &open.principal, call, label).admitted else {
         return false;
     };
     let may = match admitted.repeat() {
@@ -101,6 +107,7 @@ pub async fn rejoin(gate: &Gate, open: &OpenTurn, action: u64, call: &ToolCall, 
             Err(_) => false,
         },
     };
+    gate.policies.began(action, asked(open, call, label));
     // What is gone on with is in the journal.
     may && start(gate, open, action, (admitted, label)).await.map(Writing::done).is_ok()
 }

@@ -14,6 +14,7 @@ use chela_gate::client::Client;
 use chela_gate::config::{Config, Owner};
 use chela_gate::hub::{Gate, attend};
 use chela_gate::peer::{Outbox, Sink};
+use chela_gate::policies::Current;
 use chela_gate::principals::{self, HOUSE, OWNER};
 use chela_gate::requests;
 use kit::{Control, Link, LinkError, Role};
@@ -56,7 +57,7 @@ impl World {
         let (said, supervisor) = mpsc::unbounded_channel();
         tokio::task::spawn_local(supervise(theirs, said));
         World {
-            gate: Gate::new(config, Audit::open(file).unwrap(), control),
+            gate: Gate::new(config, Audit::open(file).unwrap(), control, Current::default()),
             journal: Rc::default(),
             supervisor,
             log,

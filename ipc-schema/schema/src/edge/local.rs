@@ -7,6 +7,7 @@ use super::memory::TurnEnd;
 use super::{ProbeResult, Wire};
 use crate::actions::{ActionBrief, ActionRecord};
 use crate::limits::LOCAL_FRAME_BYTES;
+use crate::policy::PolicyState;
 
 use crate::talk::Usage;
 use crate::tool::{Decision, ToolCall, ToolOutcome};
@@ -85,6 +86,17 @@ pub enum FromClient {
         /// Its number.
         action: u64,
     },
+    /// What would be decided of a call, and why? Nothing is changed.
+    Explain {
+        /// On whose behalf.
+        principal: Option<String>,
+        /// The call.
+        call: ToolCall,
+        /// As from a tainted turn.
+        untrusted: bool,
+    },
+    /// Which policies are in force?
+    ShowPolicy,
     /// All that is journaled of an action.
     ShowAction {
         /// Whose.
@@ -148,6 +160,10 @@ pub enum ToClient {
         /// What it would do.
         preview: UndoPreview,
     },
+    /// The answer to `Explain`.
+    Explained(Decision),
+    /// The answer to `ShowPolicy`.
+    Policy(PolicyState),
     /// The answer to `ShowAction`.
     Action {
         /// Whose.

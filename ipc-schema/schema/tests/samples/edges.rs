@@ -9,6 +9,7 @@ use schema::edge::local::{FromClient, Reply, Status, ToClient};
 use schema::edge::memory::{Answer, Ask, FromMemory, ToMemory, TurnEnd};
 use schema::edge::model::{FromModel, ToModel};
 use schema::effects::Standing;
+use schema::policy::PolicyState;
 use schema::talk::CallMode;
 use schema::tool::Admitted;
 
@@ -26,10 +27,10 @@ variants!(to_role, TO_ROLE, ToRole: Ping, Drain, Reload, TreeDescribed, Unavaila
 variants!(from_role, FROM_ROLE, FromRole: Ready, Pong, Busy, Idle, Want, Unwant, DescribeTree, Misbehaved);
 variants!(to_executor, TO_EXECUTOR, ToExecutor: Run, Settle, PreviewUndo, Upload, Cancel, Forget);
 variants!(from_executor, FROM_EXECUTOR, FromExecutor: Output, Again, Finished, Settled, UndoPreviewed, Uploaded, Background, Ended);
-variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Upload, Cancel, Status, Probe, ReadLog, ListActions, PreviewUndo, ShowAction);
+variants!(from_client, FROM_CLIENT, FromClient: Ask, Tool, Upload, Cancel, Status, Probe, ReadLog, ListActions, PreviewUndo, ShowAction, Explain, ShowPolicy);
 variants!(
     to_client, TO_CLIENT, ToClient:
-    Text, ToolDecided, ToolOutput, Replied, ToolReport, Uploaded, Status, Probed, Log, Actions, UndoPreviewed, Action, Failed
+    Text, ToolDecided, ToolOutput, Replied, ToolReport, Uploaded, Status, Probed, Log, Actions, UndoPreviewed, Action, Failed, Explained, Policy
 );
 variants!(ask, ASK, Ask: Receive, RecordStep, Finish, LoadTurn, History, OpenTurns, ListActions, LoadAction, EndBackground, Put, Get, Remove, List);
 variants!(answer, ANSWER, Answer: Received, Stored, Turn, Messages, Open, Actions, Action, Value, Records, Failed);
@@ -189,6 +190,8 @@ fn local_up() -> Vec<FromClient> {
         FromClient::PreviewUndo { principal: None, action: 5 },
         FromClient::Upload { principal: Some("ada".into()), upload: 2, offset: 3, bytes: vec![0, 255] },
         FromClient::ShowAction { principal: Some("ann".into()), action: 5 },
+        FromClient::Explain { principal: None, call: call(), untrusted: true },
+        FromClient::ShowPolicy,
     ]
 }
 
@@ -221,6 +224,12 @@ fn local_down() -> Vec<ToClient> {
         ToClient::UndoPreviewed { action: 5, preview: previews().remove(1) },
         ToClient::Uploaded { bytes: 9 },
         ToClient::Action { principal: "ann".into(), record: Box::new(action()) },
+        ToClient::Explained(decision()),
+        ToClient::Policy(PolicyState {
+            digest: "00".into(),
+            problem: Some("a.cedar: no policy".into()),
+            files: vec![("a.cedar".into(), "// none".into())],
+        }),
         ToClient::Failed { reason: "why".into(), refused: true },
     ]
 }
