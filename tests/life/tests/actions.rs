@@ -4,73 +4,11 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::process::Stdio;
 
-use harness::{Chelad, Home, procs, sockets, wait_for};
+use harness::{Chelad, procs, wait_for};
+use life::{PATIENCE, Scene};
 use serde_json::{Value, json};
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Scene {
-    chelad: Chelad,
-    home: Home,
-}
-
-impl Scene {
-    fn start(name: &str) -> Scene {
-        let home = Home::new(name).unwrap();
-        home.script_model().unwrap();
-        let chelad = Chelad::start(&home).unwrap();
-        Scene { chelad, home }
-    }
-
-    /// Stops everything and starts it again on the same root.
-    fn restart(self) -> Scene {
-        let Scene { chelad, home } = self;
-        assert!(chelad.stop().unwrap().success());
-        Scene { chelad: Chelad::start(&home).unwrap(), home }
-    }
-
-    fn workspace(&self) -> PathBuf {
-        self.home.root().join("var/principals/1/workspace")
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        self.home.chela_json(args).unwrap()
-    }
-
-    /// Its output and exit status.
-    fn chela(&self, args: &[&str]) -> (String, String, i32) {
-        let Output { status, stdout, stderr } = self.home.chela(args).unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (text(stdout), text(stderr), status.code().unwrap())
-    }
-
-    fn command(&self, command: &str) -> Value {
-        let arguments = json!({ "command": command }).to_string();
-        self.json(&["tool", "run_command", &arguments])
-    }
-
-    #[track_caller]
-    fn done(&self, command: &str) -> u64 {
-        let report = self.command(command);
-        assert_eq!((&report["committed"], &report["exit_code"]), (&json!(true), &json!(0)), "{report:#}");
-        report["action"].as_u64().unwrap()
-    }
-
-    fn show(&self, action: u64) -> Value {
-        self.json(&["actions", "show", &action.to_string()])
-    }
-
-    fn stop(self) {
-        assert_eq!(sockets::listening(self.chelad.pid()), Vec::<String>::new());
-        let verified = self.home.chela(&["log", "verify"]).unwrap();
-        assert!(verified.status.success());
-        assert!(self.chelad.stop().unwrap().success());
-    }
-}
 
 #[test]
 fn an_action_is_listed_and_shown_with_all_that_is_known_of_it() {

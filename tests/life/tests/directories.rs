@@ -9,89 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use harness::{Chelad, Home, procs, wait_for};
+use harness::{procs, wait_for};
+use life::directories::{ANN, BOB};
+use life::{PATIENCE, Scene};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roles::Role;
 use serde_json::{Value, json};
-
-const PATIENCE: Duration = Duration::from_secs(30);
-/// A person, and somebody else. Nothing runs as either.
-const ANN: u32 = 1_987_000_001;
-const BOB: u32 = 1_987_000_002;
-
-struct Scene {
-    chelad: Chelad,
-    home: Home,
-}
-
-impl Scene {
-    fn start(name: &str) -> Scene {
-        let home = Home::new(name).unwrap();
-        home.script_model().unwrap();
-        let chelad = Chelad::start(&home).unwrap();
-        Scene { chelad, home }
-    }
-
-    /// A directory of Ann's with a file in it, beside the root.
-    fn directory(&self, name: &str) -> PathBuf {
-        let directory = self.home.scratch().join(name);
-        fs::create_dir(&directory).unwrap();
-        fs::write(directory.join("letter.txt"), "dear bob\n").unwrap();
-        fs::set_permissions(directory.join("letter.txt"), fs::Permissions::from_mode(0o600)).unwrap();
-        for path in [directory.join("letter.txt"), directory.clone()] {
-            chown(path, Some(ANN), Some(ANN)).unwrap();
-        }
-        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
-        directory
-    }
-
-    fn workspace(&self, args: &[&str]) -> Value {
-        let words: Vec<&str> = ["workspace"].iter().chain(args).copied().collect();
-        self.home.chela_json(&words).unwrap()
-    }
-
-    fn add(&self, directory: &Path, more: &[&str]) {
-        let words: Vec<&str> = ["add", directory.to_str().unwrap()].iter().chain(more).copied().collect();
-        let answer = self.workspace(&words);
-        assert_eq!(answer["told"], true, "{answer:#}");
-    }
-
-    /// Waits until each directory that was added is in use or has trouble.
-    #[track_caller]
-    fn settled(&self) -> Vec<Value> {
-        // An executor is there once something has run.
-        self.command("true");
-        let settled = || {
-            let list = self.workspace(&["list"]);
-            let all = list.as_array().unwrap().clone();
-            all.iter().all(|one| one["in_use"] == true || !one["trouble"].is_null()).then_some(all)
-        };
-        wait_for("the directories", PATIENCE, settled)
-            .unwrap_or_else(|e| panic!("{e}\n{}", self.home.log(Role::Executor, 1)))
-    }
-
-    fn command(&self, command: &str) -> Value {
-        let arguments = json!({ "command": command }).to_string();
-        self.home.chela_json(&["tool", "run_command", &arguments]).unwrap()
-    }
-
-    #[track_caller]
-    fn said(&self, command: &str) -> String {
-        let report = self.command(command);
-        assert_eq!(report["exit_code"], 0, "{command}: {report:#}");
-        report["stdout"].as_str().unwrap().to_owned()
-    }
-
-    fn audited(&self) {
-        let report = self.home.chela_json(&["audit"]).unwrap();
-        assert_eq!(report["deviations"], json!([]), "{report:#}");
-    }
-
-    fn stop(self) {
-        assert!(self.chelad.stop().unwrap().success());
-    }
-}
 
 #[test]
 fn a_directory_that_was_added_is_read_and_its_files_are_their_owners() {
@@ -109,7 +33,7 @@ fn a_directory_that_was_added_is_read_and_its_files_are_their_owners() {
     assert_eq!(fs::read_to_string(papers.join("letter.txt")).unwrap(), "dear bob\n");
     assert_eq!(fs::metadata(papers.join("letter.txt")).unwrap().uid(), ANN);
     scene.audited();
-    let removed = scene.workspace(&["remove", "papers"]);
+    let removed = scene.directories(&["remove", "papers"]);
     assert_eq!(removed["told"], true, "{removed:#}");
     wait_for("its end", PATIENCE, || (scene.command("test ! -e /directories/papers")["exit_code"] == 0).then_some(()))
         .unwrap();
@@ -234,14 +158,14 @@ fn what_is_not_a_persons_own_is_refused_with_a_reason() {
         (&file, "not a directory"),
         (Path::new("/no/such"), "find"),
     ] {
-        let answer = scene.workspace(&["add", directory.to_str().unwrap(), "--read-only"]);
+        let answer = scene.directories(&["add", directory.to_str().unwrap(), "--read-only"]);
         let why = answer["error"].as_str().unwrap_or_default();
         assert!(why.contains(words), "{}: {answer:#}", directory.display());
     }
     let other = scene.directory("other");
-    let answer = scene.workspace(&["add", other.to_str().unwrap(), "--read-only", "--name", "papers"]);
+    let answer = scene.directories(&["add", other.to_str().unwrap(), "--read-only", "--name", "papers"]);
     assert!(answer["error"].as_str().unwrap().contains("another directory has it"), "{answer:#}");
-    let answer = scene.workspace(&["add", other.to_str().unwrap(), "--read-only", "--as", "nobody-there"]);
+    let answer = scene.directories(&["add", other.to_str().unwrap(), "--read-only", "--as", "nobody-there"]);
     assert!(answer["error"].as_str().unwrap().contains("no principal"), "{answer:#}");
     scene.stop();
 }

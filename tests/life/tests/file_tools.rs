@@ -4,63 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::path::PathBuf;
 
-use harness::{Chelad, Home};
-use serde_json::{Value, json};
-
-struct Scene {
-    chelad: Chelad,
-    home: Home,
-}
-
-impl Scene {
-    fn start(name: &str) -> Scene {
-        let home = Home::new(name).unwrap();
-        home.script_model().unwrap();
-        let chelad = Chelad::start(&home).unwrap();
-        Scene { chelad, home }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.root().join("var/principals/1/workspace").join(name)
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        fs::read_to_string(self.path(name)).ok()
-    }
-
-    fn tool(&self, name: &str, arguments: Value) -> Value {
-        self.home.chela_json(&["tool", name, &arguments.to_string()]).unwrap()
-    }
-
-    /// A tool that changes something; the number of its action.
-    #[track_caller]
-    fn changes(&self, name: &str, arguments: Value) -> u64 {
-        let report = self.tool(name, arguments);
-        assert_eq!((&report["committed"], &report["exit_code"]), (&json!(true), &json!(0)), "{report:#}");
-        report["action"].as_u64().unwrap()
-    }
-
-    /// What a tool that was carried out in vain says.
-    #[track_caller]
-    fn fails(&self, name: &str, arguments: Value, because: &str) {
-        let report = self.tool(name, arguments);
-        assert_eq!(report["committed"], false, "{report:#}");
-        assert!(report["stderr"].as_str().unwrap().contains(because), "{because:?}: {report:#}");
-    }
-
-    #[track_caller]
-    fn undo(&self, action: u64) {
-        let report = self.home.chela_json(&["undo", &action.to_string()]).unwrap();
-        assert_eq!(report["committed"], true, "{report:#}");
-    }
-
-    fn stop(self) {
-        assert!(self.home.chela(&["log", "verify"]).unwrap().status.success());
-        assert!(self.chelad.stop().unwrap().success());
-    }
-}
+use life::Scene;
+use serde_json::json;
 
 #[test]
 fn each_tool_that_changes_files_is_shown_committed_and_taken_back() {
