@@ -38,6 +38,17 @@ impl Host {
         Host { home, chelad, v4, v6 }
     }
 
+    /// The gate sees that a script is run, and not what is in it: what it would refuse gets to the sandbox, which holds
+    /// all the same.
+    fn run_unseen(&self, line: &str) -> Value {
+        let script = self.home.root().join("var/principals/1/workspace/attempt");
+        fs::write(&script, line).unwrap();
+        let report = self.run("sh attempt");
+        // Unless what it did is that it is gone.
+        drop(fs::remove_file(script));
+        report
+    }
+
     fn run(&self, line: &str) -> Value {
         let arguments = json!({ "command": line, "timeout_ms": 20_000 }).to_string();
         self.home.chela_json(&["tool", "run_command", &arguments]).unwrap()
@@ -86,7 +97,7 @@ fn no_command_line_gets_out_and_each_of_them_works_outside() {
     let (mut got_out, mut unproven, mut proven) = (Vec::new(), Vec::new(), 0);
     for attempt in lines_table::all() {
         let line = host.aimed(&line_of(attempt));
-        let inside = host.run(&line);
+        let inside = host.run_unseen(&line);
         if inside["exit_code"] == 0 || inside["decision"] != "allowed" {
             got_out.push(format!("{}: {line}\n{inside:#}", attempt.name));
         } else if host.outside(&line) {
