@@ -107,7 +107,7 @@ impl Connection {
     fn receive(&mut self) -> Result<(), Broken> {
         let mut bytes = [0; READ_BYTES];
         match (&self.stream).read(&mut bytes) {
-            Ok(0) => Err(Broken::Gone("closed by the service".to_owned())),
+            Ok(0) => Err(Broken::Gone(CLOSED.to_owned())),
             Ok(got) => {
                 self.received.extend_from_slice(&bytes[..got]);
                 Ok(())
@@ -136,6 +136,9 @@ impl Connection {
         socket.as_fd()
     }
 }
+
+/// Why a connection is gone whose other end was closed.
+const CLOSED: &str = "closed by the service";
 
 /// The service of one root directory.
 pub struct Service {
@@ -206,10 +209,15 @@ impl Service {
     }
 
     fn first(&self) -> Result<Connection, CliError> {
-        Connection::open(&self.socket, &self.interrupts).map_err(|broken| match broken {
-            Broken::Stranger(why) => self.stranger(why),
-            Broken::Gone(why) => CliError::Unreachable { socket: self.socket.clone(), root: self.root.clone(), why },
-        })
+        match Connection::open(&self.socket, &self.interrupts) {
+            Ok(connection) => Ok(connection),
+            Err(Broken::Stranger(why)) => Err(self.stranger(why)),
+            // Somebody is there, and was about to end.
+            Err(Broken::Gone(why)) if why == CLOSED => self.again(why),
+            Err(Broken::Gone(why)) => {
+                Err(CliError::Unreachable { socket: self.socket.clone(), root: self.root.clone(), why })
+            }
+        }
     }
 
     /// A new connection in place of one that broke, within the deadline.

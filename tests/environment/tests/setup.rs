@@ -4,10 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::Duration;
 
 use harness::{Home, programs_dir, require_root};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -79,14 +82,15 @@ fn not_root_is_told_so_and_how() {
     let scratch = Scratch::new("not-root");
     let program = scratch.dir.join("chela");
     fs::copy(programs_dir().unwrap().join("chela"), &program).unwrap();
-    let output = Command::new(&program)
-        .arg("--root")
-        .arg(scratch.dir.join("root"))
-        .args(["setup", "--yes"])
-        .uid(65_534)
-        .gid(65_534)
-        .output()
-        .unwrap();
+    let mut command = Command::new(&program);
+    command.arg("--root").arg(scratch.dir.join("root")).args(["setup", "--yes"]).uid(65_534).gid(65_534);
+    let output = loop {
+        match command.output() {
+            // Another test's process, forked while the program was written, has it open until it has become its own.
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => sleep(Duration::from_millis(10)),
+            output => break output.unwrap(),
+        }
+    };
     refused(&output, &["needs root", "sudo"]);
     assert!(!scratch.dir.join("root").exists());
     unregistered(&scratch.dir);
