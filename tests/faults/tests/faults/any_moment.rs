@@ -21,7 +21,10 @@ fn a_kill_at_any_moment_loses_no_message_and_does_nothing_twice() {
         let script = format!("call: run_command {{\"command\":\"echo {number} >> ran\"}}\nsay: turn {number}");
         let asked = scene.ask(&script).unwrap();
         sleep(LATER * number);
-        for pid in scene.all(role) {
+        // The newest first: a brain at work would be followed by the spare, and that be the turn's second death.
+        let mut all = scene.all(role);
+        all.sort_unstable();
+        for pid in all.into_iter().rev() {
             // One that ended by itself in between, as a brain does, is dead all the same.
             drop(signal(pid, Signal::SIGKILL));
         }
