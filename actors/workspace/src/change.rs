@@ -11,7 +11,7 @@ use crate::area::Area;
 use crate::beneath;
 use crate::effects::{Effects, NodeKind};
 use crate::error::{At, StageError};
-use crate::limits::Limits;
+use crate::limits::{Limits, NAME_BYTES};
 use crate::node::{self, Image, Look, Meta};
 use crate::parents::Parents;
 use crate::plan::{Plan, Slot};
@@ -353,7 +353,7 @@ pub fn well_formed(path: &[u8], limits: &Limits) -> Result<(), &'static str> {
         match name {
             b"" => return Err("the path is empty, or has an empty name in it"),
             b"." | b".." => return Err("the path has . or .. in it"),
-            _ if name.len() > 255 => return Err("a name of the path is too long"),
+            _ if name.len() > NAME_BYTES => return Err("a name of the path is too long"),
             _ if name.contains(&0) => return Err("the path has a zero byte in it"),
             _ => {}
         }

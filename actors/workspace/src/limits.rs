@@ -124,6 +124,10 @@ pub(crate) const INLINE_BYTES_MAX: u64 = 4 << 10;
 pub(crate) const INLINE_TOTAL_BYTES_MAX: u64 = 8 << 20;
 /// Up to so many files and directories are synced one by one; more are synced with their whole filesystem.
 pub(crate) const SYNC_ONE_BY_ONE_MAX: usize = 24;
+/// A name: the kernel's own bound.
+pub(crate) const NAME_BYTES: usize = 255;
+/// Names that are tried for what is put beside its place.
+pub(crate) const NAMES_BESIDE_MAX: usize = 1000;
 /// Names of one directory.
 pub(crate) const NAMES_MAX: usize = 4_000_000;
 /// Later actions that are looked through for who changed a path.

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use crate::apply::{Apply, movable};
 use crate::beneath;
 use crate::error::{At, Failed};
+use crate::limits::{NAME_BYTES, NAMES_BESIDE_MAX};
 use crate::plan::{Op, Step};
 use crate::store::{rename_new, slot_name};
 
@@ -23,10 +24,11 @@ impl Apply<'_> {
             }
             Op::Delete { slot, dir_mode } => {
                 let slot = slot_name(*slot);
-                if beneath::look(self.staged, slot.as_bytes()).at("look at", slot.as_bytes())?.is_some()
-                    && let Some((dir, name)) = self.parent_left(&step.path)?
-                {
-                    self.put_back(&step.path, &slot, (&dir, name), action)?;
+                if beneath::look(self.staged, slot.as_bytes()).at("look at", slot.as_bytes())?.is_some() {
+                    match self.parent_left(&step.path)? {
+                        Some((dir, name)) => self.put_back(&step.path, &slot, (&dir, name), action)?,
+                        None => self.put_above(&step.path, &slot, action)?,
+                    }
                 }
                 self.restore_mode(&step.path, *dir_mode)
             }
@@ -61,7 +63,7 @@ impl Apply<'_> {
     fn unreplace(&self, path: &[u8], slot: &str, new: u64, action: u64) -> Result<(), Failed> {
         let staged = beneath::look(self.staged, slot.as_bytes()).at("look at", slot.as_bytes())?;
         let Some(old) = staged.filter(|stat| stat.st_ino != new) else { return Ok(()) };
-        let Some((dir, name)) = self.parent_left(path)? else { return Ok(()) };
+        let Some((dir, name)) = self.parent_left(path)? else { return self.put_above(path, slot, action) };
         let now = beneath::look(&dir, name).at("look at", path)?;
         if let Some(now) = now.filter(|now| now.st_ino == new) {
             movable(&dir, name, &now).at("open up", path)?;
@@ -78,13 +80,43 @@ impl Apply<'_> {
         let stat = stat.ok_or(Errno::NOENT).at("look at", slot.as_bytes())?;
         movable(self.staged, slot.as_bytes(), &stat).at("open up", path)?;
         match rename_new(self.staged, slot.as_bytes(), dir, name) {
-            Err(Errno::EXIST) => {
-                let beside = format!(".before-action-{action}");
-                let beside = [&name[..name.len().min(255 - beside.len())], beside.as_bytes()].concat();
-                rename_new(self.staged, slot.as_bytes(), dir, &beside).at("put back", path)
-            }
+            Err(Errno::EXIST) => self.put_beside(path, slot, (dir, name), action),
             other => other.at("put back", path),
         }
+    }
+
+    /// Where its directory is gone, or is another's by now, an old node goes into the nearest one above that is left.
+    fn put_above(&self, path: &[u8], slot: &str, action: u64) -> Result<(), Failed> {
+        let stat = beneath::look(self.staged, slot.as_bytes()).at("look at", slot.as_bytes())?;
+        let stat = stat.ok_or(Errno::NOENT).at("look at", slot.as_bytes())?;
+        movable(self.staged, slot.as_bytes(), &stat).at("open up", path)?;
+        let mut above = beneath::split(path).0;
+        loop {
+            match self.directory(above) {
+                // The top is always there.
+                Err(errno) if is_gone(errno) && !above.is_empty() => above = beneath::split(above).0,
+                dir => {
+                    let name = path.strip_prefix(above).unwrap_or(path);
+                    let name = name.strip_prefix(b"/").unwrap_or(name);
+                    let name: Vec<u8> = name.iter().map(|byte| if *byte == b'/' { b'-' } else { *byte }).collect();
+                    return self.put_beside(path, slot, (&dir.at("open", above)?, &name), action);
+                }
+            }
+        }
+    }
+
+    /// Under a name that says what it was.
+    fn put_beside(&self, path: &[u8], slot: &str, (dir, name): (&OwnedFd, &[u8]), action: u64) -> Result<(), Failed> {
+        for number in 0..NAMES_BESIDE_MAX {
+            let number = if number == 0 { String::new() } else { format!(".{number}") };
+            let beside = format!(".before-action-{action}{number}");
+            let beside = [&name[..name.len().min(NAME_BYTES - beside.len())], beside.as_bytes()].concat();
+            match rename_new(self.staged, slot.as_bytes(), dir, &beside) {
+                Err(Errno::EXIST) => {}
+                other => return other.at("put back", path),
+            }
+        }
+        Err(Errno::EXIST).at("put back", path)
     }
 
     fn restore_mode(&self, path: &[u8], dir_mode: Option<u32>) -> Result<(), Failed> {

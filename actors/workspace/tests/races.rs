@@ -248,6 +248,58 @@ fn a_link_out_at_any_point_of_a_commit_leads_no_change_out() {
     assert!(led_out.is_empty(), "{led_out:#?}");
 }
 
+/// Files of the workspace that hold what was in it at first, under whatever name.
+fn ours(dir: &Path) -> usize {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let count = |entry: fs::DirEntry| match entry.file_type().unwrap() {
+        kind if kind.is_dir() => ours(&entry.path()),
+        kind if kind.is_file() => usize::from(fs::read(entry.path()).unwrap() == b"ours\n"),
+        _ => 0,
+    };
+    entries.map(count).sum()
+}
+
+/// A commit that is refused because somebody moved a directory away in the middle of it loses nothing: what it had taken out
+/// of there already is put back, or beside it.
+#[test]
+fn a_refused_commit_loses_nothing_of_a_directory_that_was_moved_away() {
+    let (mut lost, mut refused) = (Vec::new(), 0);
+    for (kind, changes) in KINDS {
+        for swapped in ["d", "d/e"] {
+            for number in 0.. {
+                let (home, outside) = prepared();
+                symlink(outside.join(swapped.strip_prefix("d").unwrap().trim_start_matches('/')), home.path("swap"))
+                    .unwrap();
+                let before = ours(&home.path(""));
+                let mut area = home.open();
+                area.stage_changes(1, &changes(number)).unwrap();
+                let count = Rc::new(Cell::new(0));
+                let (passed, one, other) = (count.clone(), home.path(swapped), home.path("swap"));
+                area.on_point(Box::new(move |_| {
+                    if passed.get() == number {
+                        let _ = renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE);
+                    }
+                    passed.set(passed.get() + 1);
+                }));
+                if area.commit(1, b"").is_err() && area.state(1) == State::Staged && area.discard(1).is_ok() {
+                    refused += 1;
+                    let now = ours(&home.path(""));
+                    if now < before {
+                        lost.push(format!(
+                            "{kind}, {swapped} moved away at point {number}: {now} of {before} are left"
+                        ));
+                    }
+                }
+                if count.get() <= number {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{lost:#?}");
+    assert!(refused > 10, "{refused}");
+}
+
 #[test]
 fn a_directory_that_becomes_a_link_out_leads_no_write_out() {
     race("d", |round| vec![write("d/f", round), write("d/e/f", round), write("d/new", round)]);
