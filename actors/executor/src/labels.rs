@@ -19,10 +19,11 @@ pub fn reads(area: &Area, call: &Admitted) -> Label {
             area.label_read_below(below(path))
         }
         Admitted::ListFiles { path, recursive: false } => area.label_read_in(below(path)),
+        // It shows nothing of it, but puts it where others may run it.
+        Admitted::Move { from, .. } => area.label_below(below(from)),
         // What it says of files is of the call itself, or that something is there.
         Admitted::WriteFile { .. }
         | Admitted::PutFile { .. }
-        | Admitted::Move { .. }
         | Admitted::Delete { .. }
         | Admitted::MakeDirectory { .. }
         // It names what is in its way only where it fails.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use schema::edge::executor::ToExecutor;
 use schema::edge::memory::Ask;
-use schema::effects::{Effects, Standing};
+use schema::effects::Standing;
 use schema::tool::{Ended, Settled, ToolOutcome};
 use serde_json::json;
 
@@ -72,7 +72,7 @@ pub fn ended(gate: &Gate, peer: &Rc<Peer<ToExecutor>>, action: u64, outcome: Too
         over(gate, action, &outcome);
         return Ok(());
     }
-    let commit = decide(gate, action, &outcome.effects)?;
+    let commit = decide(gate, action, &outcome)?;
     // The label of the turn that started it, and those of turns that wrote to it, are part of what it could read.
     let label = outcome.reads;
     // One that takes nothing is ended.
@@ -80,9 +80,9 @@ pub fn ended(gate: &Gate, peer: &Rc<Peer<ToExecutor>>, action: u64, outcome: Too
     Ok(())
 }
 
-fn decide(gate: &Gate, action: u64, shown: &Effects) -> Result<bool, String> {
-    let settlement = effects::decide(&gate.policies, &gate.policies.asked(action), shown);
-    gate.note_effects(action, shown, &settlement);
+fn decide(gate: &Gate, action: u64, shown: &ToolOutcome) -> Result<bool, String> {
+    let settlement = effects::decide(&gate.policies, gate.policies.asked(action), shown);
+    gate.note_effects(action, &shown.effects, &settlement);
     gate.sync_audit()?;
     Ok(settlement.commit)
 }

@@ -3,6 +3,7 @@
 
 use policy::{Answer, Outcome};
 use schema::effects::{Change, Effect, Effects, Kind};
+use schema::tool::ToolOutcome;
 
 use crate::policies::{Asked, Current};
 
@@ -24,9 +25,10 @@ pub fn unwritten() -> Settlement {
 }
 
 /// Decides. All effects are in the principal's own workspace, by construction. What a policy asks about does not become
-/// real as long as nobody can approve it.
-pub fn decide(policies: &Current, asked: &Asked, effects: &Effects) -> Settlement {
-    let Answer { outcome, rule, reason, remedy } = policies.ask(asked, Some(counted(effects)));
+/// real as long as nobody can approve it. What the call could read may be what it wrote.
+pub fn decide(policies: &Current, asked: Asked, shown: &ToolOutcome) -> Settlement {
+    let asked = Asked { label: asked.label.join(shown.reads), ..asked };
+    let Answer { outcome, rule, reason, remedy } = policies.ask(&asked, Some(counted(&shown.effects)));
     match outcome {
         Outcome::Allowed => {
             Settlement { commit: true, rule: "effects.undoable".to_owned(), reason: "it can be undone".to_owned() }
@@ -95,12 +97,19 @@ mod tests {
     use super::*;
     use schema::effects::Side;
     use schema::label::{Integrity, Label};
+    use schema::tool::Ended;
 
     fn decided(effects: &Effects, integrity: Integrity) -> Settlement {
         let current = Current::default();
         let asked = current.asked(0);
         let label = Label { integrity, ..asked.label };
-        decide(&current, &Asked { label, ..asked }, effects)
+        let shown = ToolOutcome { effects: effects.clone(), ..ToolOutcome::of(Ended::Exited { code: 0 }) };
+        let of_the_turn = decide(&current, Asked { label, ..asked.clone() }, &shown);
+        // What the call could read weighs as much as what the turn had seen before.
+        let owners = Label { integrity: Integrity::Owner, ..asked.label };
+        let of_the_call = decide(&current, Asked { label: owners, ..asked }, &ToolOutcome { reads: label, ..shown });
+        assert_eq!(of_the_turn, of_the_call);
+        of_the_turn
     }
 
     fn created(path: &str, mode: u32) -> Effects {

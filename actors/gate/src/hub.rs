@@ -15,6 +15,7 @@ use schema::edge::memory::{FromMemory, MemoryWire, ToMemory};
 use schema::edge::model::{FromModel, ModelWire, ToModel};
 use schema::edge::{Frame, Wire};
 use schema::effects::{Effects, Standing};
+use schema::tool::ToolOutcome;
 use schema::undo::UndoPreview;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -134,9 +135,9 @@ impl Gate {
     }
 
     /// Decides on what a rehearsal has shown. The decision is on the disk before the executor hears of it.
-    fn decide_effects(&self, action: u64, effects: &Effects) -> Result<(), String> {
-        let settlement = effects::decide(&self.policies, &self.policies.asked(action), effects);
-        self.note_effects(action, effects, &settlement);
+    fn decide_effects(&self, action: u64, outcome: &ToolOutcome) -> Result<(), String> {
+        let settlement = effects::decide(&self.policies, self.policies.asked(action), outcome);
+        self.note_effects(action, &outcome.effects, &settlement);
         self.sync_audit()?;
         self.executors.settle(action, settlement);
         Ok(())
@@ -276,7 +277,7 @@ impl Edge<ExecutorWire> for Gate {
         {
             // It was rehearsed while its decision was being written down.
             match self.executors.is_written(action).await {
-                true => self.decide_effects(action, &outcome.effects)?,
+                true => self.decide_effects(action, outcome)?,
                 false => self.executors.settle(action, effects::unwritten()),
             }
         }

@@ -67,5 +67,14 @@ fn a_policy_decides_the_next_call_and_a_broken_file_keeps_what_is_in_force() {
     assert!(!scene.path(".git").exists());
     let log = scene.chela(&["log", "tail"]).0;
     assert!(log.contains("policy.in_force") && log.contains("effects.startup"), "{log}");
+    // Nor by a turn of the owner's own words that could read what untrusted text has left.
+    scene.json(&["tool", "--label", "untrusted", "write_file", &json!({ "path": "note", "content": "x" }).to_string()]);
+    let copied = scene.command("cp note Makefile");
+    assert_eq!(copied["committed"], false, "{copied:#}");
+    let moved = scene.tool("move", json!({ "from": "note", "to": "Makefile" }));
+    assert_eq!(moved["committed"], false, "{moved:#}");
+    // One that names what it is to see, and that is the owner's own, may.
+    scene.changes("write_file", json!({ "path": "Makefile", "content": "all:\n" }));
+    scene.changes("run_command", json!({ "command": "echo '# seen' >> Makefile", "paths": ["Makefile"] }));
     scene.stop();
 }
