@@ -62,6 +62,41 @@ const REMOVES: [&str; 18] = [
     "emptyDirSync",
 ];
 
+/// What reads the path that it is told, unless more is said.
+const READS: [&str; 14] = [
+    "open(",
+    "readFileSync(",
+    "readFile(",
+    "readdirSync(",
+    "existsSync(",
+    "statSync(",
+    "file_get_contents(",
+    "File.read(",
+    "File.readlines(",
+    "File.exist?(",
+    "listdir(",
+    "isfile(",
+    "isdir(",
+    "exists(",
+];
+/// What follows such a path then.
+const AS_IT_IS: [&str; 12] = [
+    ")",
+    ", 'r')",
+    ", \"r\")",
+    ",'r')",
+    ",\"r\")",
+    ", 'rb')",
+    ", \"rb\")",
+    ",'rb')",
+    ", encoding=",
+    ", 'utf",
+    ", \"utf",
+    ",'utf",
+];
+/// And a path that is an object.
+const OF_A_PATH: [&str; 4] = [").read_text(", ").read_bytes(", ").exists(", ").is_"];
+
 /// Words between bars; a program has the shape when it has one of each line.
 struct Shape {
     rule: &'static Rule,
@@ -118,12 +153,29 @@ pub fn look(text: &str) -> Vec<Found> {
     }
     let writes = has(text, WRITES);
     for literal in literals(text).iter().filter(|literal| !literal.contains(' ')) {
-        found.extend(path(literal, removes, writes).map(|rule| Found::Against(rule, literal.clone())));
+        let changes = !is_only_read(text, literal);
+        found.extend(
+            path(literal, removes && changes, writes && changes).map(|rule| Found::Against(rule, literal.clone())),
+        );
     }
     if has(text, EVALUATES) && has(text, DECODES) {
         found.push(Found::Unclear("a program that decodes what it runs".to_owned()));
     }
     found
+}
+
+/// Whether each place where the path stands reads it by itself, whatever else the program writes.
+fn is_only_read(text: &str, literal: &str) -> bool {
+    let mut places = text.match_indices(literal).peekable();
+    places.peek().is_some()
+        && places.all(|(at, _)| {
+            let before = text[..at].strip_suffix(['"', '\'']);
+            let after = text[at + literal.len()..].strip_prefix(['"', '\'']);
+            let (Some(before), Some(after)) = (before, after) else { return false };
+            let begins = |starts: &[&str]| starts.iter().any(|start| after.starts_with(start));
+            READS.iter().any(|call| before.ends_with(call)) && begins(&AS_IT_IS)
+                || before.ends_with("Path(") && begins(&OF_A_PATH)
+        })
 }
 
 /// The rule against what a program that removes or writes does with a path that stands in it.
