@@ -219,8 +219,11 @@ pub fn effects(staged: &workspace::Effects) -> Effects {
         left_bytes = left;
         list.push(one);
     }
+    let left_out = &staged.list[list.len()..];
+    let deleted = left_out.iter().filter(|one| one.change == ChangeKind::Deleted).count();
     Effects {
-        more: staged.more + (staged.list.len() - list.len()) as u64,
+        more: staged.more + left_out.len() as u64,
+        more_deleted: staged.more_deleted + deleted as u64,
         list,
         bytes_written: staged.bytes_written,
         undoable: staged.undoable,

@@ -43,9 +43,9 @@ fn counted(effects: &Effects) -> policy::Effects {
     policy::Effects {
         created: count(Change::Created),
         changed: count(Change::Changed),
-        // What is not listed may be anything: the worst is taken.
-        deleted: count(Change::Deleted) + effects.more,
+        deleted: count(Change::Deleted) + effects.more_deleted,
         undoable: effects.undoable,
+        // What is not listed may be run by others: the worst is taken.
         startup: effects.list.iter().filter(|effect| is_run_unasked(effect)).count() as u64
             + u64::from(effects.more > 0),
         hosts: effects.hosts.list.len() as u64 + effects.hosts.more,
@@ -126,8 +126,9 @@ mod tests {
             assert_eq!(settlement.commit, undoable);
             assert!(!settlement.reason.is_empty());
         }
-        let many = Effects { undoable: true, more: 5001, ..Effects::default() };
-        let settlement = decided(&many, Integrity::Owner);
+        let many = Effects { undoable: true, more: 20_000, ..Effects::default() };
+        assert!(decided(&many, Integrity::Owner).commit, "a large tree that is unpacked deletes nothing");
+        let settlement = decided(&Effects { more_deleted: 5001, ..many }, Integrity::Owner);
         assert_eq!((settlement.commit, settlement.rule.as_str()), (false, "effects.deletions"));
     }
 

@@ -130,8 +130,7 @@ impl Area {
         remove_file(&self.store.journal, name.as_bytes())?;
         self.prepare_counter()?;
         let head = record::head(plan);
-        let effects = plan.effects.list.iter().cloned().map(Line::Effect);
-        let lines = [Line::Head(head.clone()), Line::Note(note.to_vec())].into_iter().chain(effects);
+        let lines = [Line::Head(head.clone()), Line::Note(note.to_vec())].into_iter().chain(record::effect_lines(plan));
         files.push(self.store.write(&self.store.actions, &name, &action_name(action), lines)?);
         let lines = std::iter::once(Line::Head(head)).chain(record::redo_lines(plan));
         files.push(self.store.write(&self.store.journal, &name, &journal_name(action), lines)?);

@@ -35,6 +35,7 @@ impl Planner<'_> {
             self.plan.effects.list.push(effect);
         } else {
             self.plan.effects.more += 1;
+            self.plan.effects.more_deleted += u64::from(after.is_none());
         }
         let delta = Delta { path: spot.path.to_vec(), before: old.cloned(), after: after.cloned(), in_place };
         self.plan.deltas.push(delta);

@@ -9,6 +9,8 @@ pub struct Effects {
     pub list: Vec<Effect>,
     /// Effects beyond those listed.
     pub more: u64,
+    /// Deletions among those.
+    pub more_deleted: u64,
     /// Bytes of new content.
     pub bytes_written: u64,
     /// Whether the undo store can hold what it takes to take this back.

@@ -41,6 +41,8 @@ pub enum Line {
     Brings(Vec<u8>, Label),
     /// The label of a path, before and after.
     Relabel(Relabel),
+    /// Deletions among the effects beyond those listed.
+    MoreDeleted(u64),
 }
 
 /// What stands for a whole action.
@@ -128,9 +130,15 @@ pub fn head(plan: &Plan) -> Head {
 /// The lines of a staged plan.
 pub fn plan_lines(plan: &Plan) -> impl Iterator<Item = Line> {
     std::iter::once(Line::Head(head(plan)))
-        .chain(plan.effects.list.iter().cloned().map(Line::Effect))
+        .chain(effect_lines(plan))
         .chain(part_lines(plan))
         .chain(plan.others.iter().flat_map(|(name, part)| begins(name, part).chain(part_lines(part))))
+}
+
+/// The lines that tell what is done.
+pub fn effect_lines(plan: &Plan) -> impl Iterator<Item = Line> {
+    let more_deleted = Some(plan.effects.more_deleted).filter(|more| *more > 0);
+    more_deleted.map(Line::MoreDeleted).into_iter().chain(plan.effects.list.iter().cloned().map(Line::Effect))
 }
 
 fn begins(name: &[u8], part: &Plan) -> std::iter::Once<Line> {
@@ -172,6 +180,7 @@ pub fn collect(plan: &mut Plan, line: Line, other: &mut Vec<Line>) {
             plan.effects.undoable = head.undoable;
         }
         Line::Effect(effect) => plan.effects.list.push(effect),
+        Line::MoreDeleted(more) => plan.effects.more_deleted = more,
         Line::Root(name, next_slot) => plan.others.push((name, Plan { next_slot, ..Plan::default() })),
         Line::Delta(delta) => last(plan).deltas.push(delta),
         Line::Step(step) => last(plan).steps.push(step),

@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use crate::apply::Apply;
 use crate::area::Area;
 use crate::beneath;
+use crate::effects::ChangeKind;
 use crate::error::{AreaError, At, Conflict, Failed};
 use crate::limits::Limits;
 use crate::plan::Plan;
@@ -104,10 +105,14 @@ impl Plan {
             effect.path = beside(name, &effect.path);
             match self.effects.list.len() < limits.effects_listed_max {
                 true => self.effects.list.push(effect),
-                false => self.effects.more += 1,
+                false => {
+                    self.effects.more += 1;
+                    self.effects.more_deleted += u64::from(effect.change == ChangeKind::Deleted);
+                }
             }
         }
         self.effects.more += effects.more;
+        self.effects.more_deleted += effects.more_deleted;
         self.effects.bytes_written += effects.bytes_written;
         self.effects.undoable &= effects.undoable;
         self.others.push((name.to_vec(), part));

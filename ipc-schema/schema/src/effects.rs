@@ -9,6 +9,9 @@ pub struct Effects {
     pub list: Vec<Effect>,
     /// Effects beyond those listed.
     pub more: u64,
+    /// Deletions among those.
+    #[serde(default)]
+    pub more_deleted: u64,
     /// Bytes of new content.
     pub bytes_written: u64,
     /// Whether it can be taken back.

@@ -17,6 +17,22 @@ fn explained(scene: &Scene, tool: &str, arguments: Value) -> (Value, Value) {
     (report["decision"].clone(), report["rule"].clone())
 }
 
+/// A large tree is unpacked, and taken back, without a question: most of what it does is not listed, and is no deletion. To
+/// delete as much is asked about.
+#[test]
+fn a_large_tree_is_made_and_taken_back_unasked_and_not_deleted() {
+    let scene = Scene::start("large");
+    let made = scene.changes("run_command", json!({ "command": "mkdir t; cd t; seq 5500 | xargs touch" }));
+    let deleted = scene.command("rm -r t");
+    assert_eq!((&deleted["committed"], &deleted["exit_code"]), (&json!(false), &json!(0)), "{deleted:#}");
+    assert!(deleted["note"].as_str().unwrap().contains("5000"), "{}", deleted["note"]);
+    assert!(scene.path("t/5500").exists());
+    let (_, said, status) = scene.chela(&["undo", &made.to_string()]);
+    assert_eq!(status, 0, "{said}");
+    assert!(!scene.path("t").exists());
+    scene.stop();
+}
+
 /// Writes a policy as setup does, and waits until it is in force or said to be broken.
 fn reloaded(scene: &Scene, text: &str) -> Value {
     let policies = scene.home.root().join("etc/gate/policy");

@@ -191,7 +191,7 @@ mod tests {
             ),
             (
                 Step::ToolFinished { action: 5, outcome },
-                r#"{"ToolFinished":{"action":5,"outcome":{"ended":{"signalled":{"signal":9}},"stdout":[],"stdout_dropped_bytes":1,"stderr":[],"stderr_dropped_bytes":2,"ms":3,"effects":{"list":[],"more":0,"bytes_written":0,"undoable":false,"hosts":{"list":[],"more":0}},"standing":"Nothing","settled":{"ended_at_ms":0,"rule":"","reason":""},"limit":null,"reads":{"integrity":"owner","confidentiality":"public"},"wrote":null}}}"#,
+                r#"{"ToolFinished":{"action":5,"outcome":{"ended":{"signalled":{"signal":9}},"stdout":[],"stdout_dropped_bytes":1,"stderr":[],"stderr_dropped_bytes":2,"ms":3,"effects":{"list":[],"more":0,"more_deleted":0,"bytes_written":0,"undoable":false,"hosts":{"list":[],"more":0}},"standing":"Nothing","settled":{"ended_at_ms":0,"rule":"","reason":""},"limit":null,"reads":{"integrity":"owner","confidentiality":"public"},"wrote":null}}}"#,
             ),
             (Step::Crashed { role: "brain".into() }, r#"{"Crashed":{"role":"brain"}}"#),
         ];
@@ -200,10 +200,11 @@ mod tests {
             assert_eq!(columns.body, text);
             assert_eq!(from_columns(1, text, columns.stdout, columns.stderr).unwrap(), step);
         }
-        // Before there were effects, and before these named hosts or a limit.
+        // Before there were effects, before these named hosts or a limit, and before they told deletions from the rest.
         for earlier in [
             r#"{"ToolFinished":{"action":5,"outcome":{"ended":"failed","stdout":[],"stdout_dropped_bytes":0,"stderr":[],"stderr_dropped_bytes":0,"ms":0}}}"#,
             r#"{"ToolFinished":{"action":5,"outcome":{"ended":"failed","stdout":[],"stdout_dropped_bytes":0,"stderr":[],"stderr_dropped_bytes":0,"ms":0,"effects":{"list":[],"more":0,"bytes_written":0,"undoable":false},"standing":"Nothing"}}}"#,
+            r#"{"ToolFinished":{"action":5,"outcome":{"ended":"failed","stdout":[],"stdout_dropped_bytes":0,"stderr":[],"stderr_dropped_bytes":0,"ms":0,"effects":{"list":[],"more":0,"bytes_written":0,"undoable":false,"hosts":{"list":[],"more":0}},"standing":"Nothing"}}}"#,
         ] {
             let outcome = ToolOutcome::of(Ended::Failed);
             let read = from_columns(1, earlier, Some(Vec::new()), Some(Vec::new())).unwrap();

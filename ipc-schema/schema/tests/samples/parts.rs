@@ -137,6 +137,7 @@ pub fn effects() -> Effects {
             effect(Change::Deleted, Kind::Symlink, None),
         ],
         more: u64::MAX,
+        more_deleted: 5,
         bytes_written: 1,
         undoable: true,
         hosts: Box::new(Hosts { list: vec!["example.com:443/tcp".into()], more: 1 }),
