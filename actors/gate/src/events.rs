@@ -61,7 +61,7 @@ pub enum ToolSaid {
         bytes: Vec<u8>,
     },
     /// It has ended.
-    Ended(ToolOutcome),
+    Ended(Box<ToolOutcome>),
     /// The executor died while it ran.
     Gone,
 }

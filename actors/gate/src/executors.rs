@@ -196,13 +196,15 @@ impl Executors {
         let (action, said) = match said {
             FromExecutor::Output { action, from_stderr, bytes } => (action, ToolSaid::Output { from_stderr, bytes }),
             FromExecutor::Finished { action, outcome } => match self.finished(peer, action, within_limits(outcome)?)? {
-                Some(outcome) => (action, ToolSaid::Ended(outcome)),
+                Some(outcome) => (action, ToolSaid::Ended(Box::new(outcome))),
                 None => return Ok(()),
             },
             FromExecutor::UndoPreviewed { .. } | FromExecutor::Uploaded { .. } => {
                 return Err("an answer to no question about an action".to_owned());
             }
-            FromExecutor::Settled { action, standing } => (action, ToolSaid::Ended(self.settled(action, standing)?)),
+            FromExecutor::Settled { action, standing } => {
+                (action, ToolSaid::Ended(Box::new(self.settled(action, standing)?)))
+            }
             FromExecutor::Again { action } => return self.again(peer, action),
             FromExecutor::Background { .. } | FromExecutor::Ended { .. } => {
                 return Err("a command in the background is no turn's".to_owned());

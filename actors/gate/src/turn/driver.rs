@@ -161,7 +161,7 @@ impl Driver {
                     };
                     self.gate.note(event, &body);
                     self.action = None;
-                    Some(Event::ToolEnded(outcome))
+                    Some(Event::ToolEnded(*outcome))
                 }
                 ToolSaid::Gone => {
                     self.action = None;
